@@ -25,7 +25,7 @@ report() {
 	[ "$1" != FAIL ] || bad=1
 }
 
-# Where others may write, the program may be theirs, so nothing of it is started.
+# If others may write to the folders of the installation, the program may be theirs. Then nothing of it is started.
 check_folders() {
 	local said
 	said=$(need_trusted "$destdir$lib" 2>&1) && said=$(need_trusted "$destdir${launcher%/*}" 2>&1) && return
@@ -53,7 +53,7 @@ check_files() {
 	[ $wrong = 1 ] || report ok "files: $right as they were installed (not compared: ${CONFIG##*/}, and $record, which lists them)"
 }
 
-# Checks the program or the Node.js that the launcher and the hooks name. It need not be the Node.js in PATH.
+# Checks the executable or the Node.js that the launcher and the hooks name. That need not be the Node.js in PATH.
 check_interpreter() {
 	local version
 	node=$(sed -n "s/^exec '\([^']*\)' .*/\1/p" "$destdir$launcher" 2>/dev/null || true)
@@ -70,7 +70,7 @@ check_interpreter() {
 	fi
 }
 
-# Reads the other parts with the executable of this tree, or with a Node.js.
+# Checks the installed executable, and chooses what reads the other parts: the executable of this tree, or a Node.js.
 check_executable() {
 	executable=$destdir$lib/build/ghostkeep
 	node=''
@@ -101,7 +101,7 @@ check_program() {
 	fi
 }
 
-# Loads it as the program does.
+# Loads the library as the program does.
 load_library() {
 	if [ -n "$executable" ]; then
 		env -i "$executable" scan --pid $$
@@ -110,7 +110,7 @@ load_library() {
 	fi
 }
 
-# The hook ends at once with an empty state, because that is no container of ours.
+# Starts the hook with an empty state. It ends at once, because that is no container of ours.
 check_hook() {
 	local said
 	if said=$(env -i "$destdir$libexec/hook" prestart /none 2>&1 <<<'{}'); then
@@ -139,7 +139,7 @@ stage_of() {
 	sed -n 's/.*"stages": \["\([^"]*\)"\].*/\1/p' "$destdir$1"
 }
 
-# Somebody may have written a hooks.d file of their own that starts our prestart hook, in whatever stage.
+# Finds hooks.d files that somebody else has written and that start our prestart hook, in whatever stage.
 find_second_starts() {
 	local file
 	for file in "$destdir$HOOKS_D_USR"/*.json "$destdir$HOOKS_D_OVER"/*.json; do
@@ -177,8 +177,8 @@ check_gate() {
 	fi
 }
 
-# What lies outside of the installation, by the program itself: CRIU, which really dumps and restores, engines, room, and
-# what was left behind. With DESTDIR it is another host's.
+# Checks the host by `ghostkeep doctor`: whether CRIU can really dump and restore, engines, room, and leftovers. With
+# DESTDIR the installation is for another host, so nothing is checked.
 check_host() {
 	local said status=0
 	[ -z "$destdir" ] || return 0

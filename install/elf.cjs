@@ -5,7 +5,7 @@ const SHT_DYNSYM = 11;
 const SHT_DYNAMIC = 6;
 const SHN_UNDEF = 0;
 
-/* @returns e_machine; only the header is read, so a large file costs no more */
+/* @returns e_machine of a file. Only the header is read, so a large file costs no more than a small one. */
 exports.readMachine = file => {
   const data = Buffer.alloc(64);
   const fd = fs.openSync(file, 'r');

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
-# Finds what runs the program, the build and the criu that runtimes run, and makes a gate for it.
+# Finds a Node.js or an executable that runs the program, finds or makes the build, and finds the criu that runtimes
+# run and makes a gate for it.
 
 inert='this CRIU is older than 4.0 and has no hook for it; use: ghostkeep checkpoint -- runc checkpoint …'
 
@@ -17,8 +18,8 @@ find_node() {
 	[[ ! $node =~ [\'\\] ]] || fail "cannot use a Node.js with a quote or backslash in its path: $node"
 }
 
-# Sets command, the quoted words that start the installed program, and node. The executable needs no Node.js, and
-# node is empty then. NODE asks for Node.js.
+# Sets command, the quoted words that start the installed program, and node, which is empty if the executable is
+# installed, which needs no Node.js. If NODE is set, the program is installed to run with that Node.js.
 choose_program() {
 	if [ -z "${NODE:-}" ] && executable_runs "$top/build/ghostkeep"; then
 		node=''
@@ -29,12 +30,14 @@ choose_program() {
 	fi
 }
 
-# An executable of another kind of machine does not start. One that strip has cut is a plain Bun, and has another version.
+# Whether an executable is ghostkeep and runs here. One for another kind of machine does not start. One that strip(1)
+# has cut is a plain Bun, and prints another version.
 executable_runs() {
 	[[ $(env -i "$1" --version 2>/dev/null) == 'ghostkeep '* ]]
 }
 
-# The executable is a Bun, and runs a file of ours where it is told to be one. It reads no settings of this folder.
+# Runs read.cjs with Node.js or with the executable. The executable contains a Bun, which BUN_BE_BUN=1 makes it run as.
+# The other options keep it from reading settings of the current folder.
 read_file() {
 	if [ -n "$node" ]; then
 		"$node" "$top/install/read.cjs" "$@"
@@ -43,9 +46,9 @@ read_file() {
 	fi
 }
 
-# Node.js builds a source tree. Without sources it may not be needed.
-# A source tree knows whether its build was made from its sources. The npm package, and a copy without
-# sources, are taken as they are, because the host may have no compiler and no npm.
+# Builds what is missing or out of date. A source tree knows whether its build was made from its sources, and needs
+# Node.js for that. In the npm package, and in a copy without sources, dist/ is taken as it is, because the host may
+# have no compiler and no npm. Only a native part that is missing or for another kind of machine is built there.
 build_if_needed() {
 	local setup
 	if [ -d "$top/src" ]; then
@@ -59,7 +62,7 @@ build_if_needed() {
 	native_is_ready || build_native
 }
 
-# Builds as the owner of the tree. If root built in a user's tree, the user could not build it again.
+# Runs the build as the owner of the tree. If root built in a user's tree, the user could not build there again.
 as_owner() {
 	local owner home
 	owner=$(stat -c %u "$top/package.json")
@@ -71,7 +74,8 @@ as_owner() {
 	setpriv --reuid "$owner" --regid "$(stat -c %g "$top/package.json")" --clear-groups env HOME="$home" "$@"
 }
 
-# The library is loaded into the program, so both must be for the same kind of machine.
+# Whether all native parts are there, for the right kind of machine. The program loads the library, so the library must
+# be for the same kind of machine as the program.
 native_is_ready() {
 	local part
 	for part in libghostkeep.so ghostkeep.so ghostkeep-hook ghost-workload; do
@@ -81,7 +85,8 @@ native_is_ready() {
 	[ "$(read_file machine "$part" 2>/dev/null)" = "$(read_file machine "${node:-$top/build/ghostkeep}")" ]
 }
 
-# Builds everything anew: the existing files were made elsewhere, and npm gives files arbitrary times.
+# Builds all native parts anew. make cannot tell which are out of date: they were made elsewhere, and npm gives files
+# arbitrary times.
 build_native() {
 	can_compile ||
 		fail "$top/build was not made for this machine, and making it needs cc and make: $why"
@@ -89,7 +94,7 @@ build_native() {
 	make -s --always-make -C "$top/native" BUILD="$top/build" >&2 || fail 'the build failed'
 }
 
-# Sets criu, hooks (how many plugin hooks it has) and gate (where it reads the gate).
+# Sets criu, criu_machine, hooks (how many plugin hooks that criu has) and gate (the path at which it loads the gate).
 find_criu() {
 	local facts directory
 	criu=${CRIU:-$(first_criu)}
@@ -105,7 +110,7 @@ find_criu() {
 	gate=$directory/ghostkeep.so
 }
 
-# Prints the criu that a runtime will find. A tree in DESTDIR may have its own.
+# Prints the criu that a runtime will find. The tree in DESTDIR may have a criu of its own.
 first_criu() {
 	local folder
 	if [ -n "$destdir" ]; then
@@ -116,7 +121,8 @@ first_criu() {
 	(PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin && command -v criu) || true
 }
 
-# The gate starts its helper by a path that was compiled in, so another PREFIX needs another gate.
+# Sets gate_source, the gate to install, and builds one if needed: a gate starts its helper by a path that was compiled
+# in, so another PREFIX needs another gate.
 make_gate() {
 	gate_source=$top/build/ghostkeep.so
 	[ -n "$gate" ] || return 0
@@ -130,7 +136,7 @@ make_gate() {
 		fail "the gate was built for another kind of machine than $criu"
 }
 
-# Whether a .deb or an .rpm has installed PATH. Such a file is the package manager's.
+# is_packaged PATH: whether a .deb or an .rpm has installed PATH. Such a file belongs to the package manager.
 is_packaged() {
 	[ -e "$destdir/usr/lib/ghostkeep/install/follow-criu.sh" ] && [ "$prefix" != /usr ] || return 1
 	case $1 in
@@ -140,7 +146,7 @@ is_packaged() {
 	esac
 }
 
-# Sets why.
+# Whether native parts can be built here. If not, it sets why to the reason.
 can_compile() {
 	why="there is no $top/native/can-compile"
 	[ -f "$top/native/can-compile" ] && why=$(sh "$top/native/can-compile")

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2034,SC2154 # find.sh shares its variables
-# follow-criu.sh [--remove]: links the gate of a package into the plugin directory of the criu that is installed, and takes
-# the link away from where it was before. A package's scripts run it: CRIU may come later, go, or read another directory.
-# A CRIU that no gate fits, or none at all, is no reason for a package not to be installed, so it ends with status 0.
+# follow-criu.sh [--remove]: links the gate of a package into the plugin directory of the criu that is installed, and
+# takes the link away from where it was before. A package's scripts run it: CRIU may come later, go, or read another
+# directory. It ends with status 0 even if there is no CRIU, or none that the gate fits, so that the package is
+# installed all the same.
 set -euo pipefail
 umask 022
 
@@ -46,7 +47,8 @@ fail() {
 	exit 0
 }
 
-# What lies there may be the gate of an installation by install.sh. It is replaced at once, so that CRIU always finds one.
+# Makes the link. At its place there may be the gate of an installation by install.sh. A rename replaces that gate in
+# one step, so that CRIU finds a gate at any moment.
 make_link() {
 	[ "$(read_file machine "$gate_source")" = "$criu_machine" ] || fail "the gate is for another kind of machine than $criu"
 	note_link
@@ -56,7 +58,7 @@ make_link() {
 	mv -fT "$gate.new" "$gate"
 }
 
-# It is noted before it is made, so that an interrupted run leaves no link that nobody knows.
+# Notes the path of the link. This is done before the link is made, so that an interrupted run leaves no unknown link.
 note_link() {
 	mkdir -p "${noted%/*}"
 	if [ "$before" != "$gate" ]; then
@@ -66,7 +68,7 @@ note_link() {
 	fi
 }
 
-# Only our own link goes: an installation by install.sh may have put its gate there since.
+# Removes the link at a path, if it is ours: an installation by install.sh may have put its gate there since.
 remove_link() {
 	[ -n "$1" ] && [ "$(readlink "$1" || true)" = "$gate_source" ] || return 0
 	rm -f "$1"

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
-# Mounts that nobody may write to, or start programs from.
+# Recognizes mounts that nobody may write to, or start programs from, and says so.
 
-# Sets hooks_d: HOOKS_D, or where an installation has its files, or /etc where /usr is read-only (immutable systems).
+# Sets hooks_d, the hooks.d folder: HOOKS_D if that is set, else the folder in which the present installation has its
+# files, else the one below /usr, or the one below /etc if /usr is mounted read-only (immutable systems).
 choose_hooks_d() {
 	local has
 	hooks_d=${HOOKS_D:-}
@@ -17,14 +18,15 @@ choose_hooks_d() {
 	[ -n "$has" ] || ! is_read_only "$hooks_d" || hooks_d=$HOOKS_D_OVER
 }
 
-# Also root may not write there; who lacks a right on another mount is told that by what fails.
+# Whether a path is on a read-only mount, where not even root may write. If only a permission is missing, this is false,
+# and the command that fails says so.
 is_read_only() {
 	local folder
 	folder=$(folder_there "$destdir$1")
 	[ ! -w "$folder" ] && [[ ,$(mount_of OPTIONS "$folder"), == *,ro,* ]]
 }
 
-# The folder itself, or the nearest one above that is there.
+# Prints the folder itself, or the nearest folder above that exists.
 folder_there() {
 	local folder=$1
 	while [ ! -d "${folder:-/}" ]; do
@@ -33,12 +35,12 @@ folder_there() {
 	echo "${folder:-/}"
 }
 
-# mount_of COLUMN PATH: what findmnt knows; nothing where it is missing.
+# mount_of COLUMN PATH: prints this column of findmnt(8) for the mount that PATH is on; nothing if there is no findmnt.
 mount_of() {
 	findmnt -nro "$1" -T "$2" 2>/dev/null | tail -n 1 || true
 }
 
-# Why PATH cannot be written, where its mount is the reason, and which variable names another place.
+# why_not_written PATH: if PATH is on a read-only mount, prints that, and which variable can name another place.
 why_not_written() {
 	local variable
 	is_read_only "$1" || return 0
@@ -53,13 +55,13 @@ why_not_written() {
 	[ -z "${variable:-}" ] || printf '; name another place with %s' "$variable"
 }
 
-# PATH is FOLDER, in it, or above it.
+# lies_on_the_way PATH FOLDER: whether PATH is FOLDER, in it, or above it.
 lies_on_the_way() {
 	[[ $1 == "$2" || $1 == "$2"/* || $2 == "$1"/* ]]
 }
 
-# Node.js maps the library and runtimes start the hook: a mount with noexec takes the files, and Podman then starts no
-# container. With DESTDIR they will run elsewhere.
+# Fails if PREFIX is on a mount with noexec. The files could be written there, but Node.js could not map the library,
+# and Podman would start no container, because the hook does not start. With DESTDIR the files will run elsewhere.
 need_exec() {
 	local why
 	[ -z "$destdir" ] || return 0
@@ -67,7 +69,7 @@ need_exec() {
 	[ -z "$why" ] || fail "cannot install below PREFIX=$prefix$why"
 }
 
-# Why nothing below PATH can be started, where its mount is the reason.
+# why_not_run PATH: if PATH is on a mount with noexec, prints that nothing below can be started, and the way out.
 why_not_run() {
 	local folder
 	folder=$(folder_there "$1")

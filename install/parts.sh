@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
-# Places what is installed, in the order in which it becomes visible: each thing comes after what it needs,
-# and the gate comes last.
+# Places the files of the installation, in the order in which they become visible: each file comes after the files
+# that it needs, and the gate comes last.
 
 place_program() {
 	place_files "$top" run_time_files
@@ -11,16 +11,16 @@ place_program() {
 	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks and pre-dump
 	place 644 "$top/dist/ghostkeep.mjs" "$lib/dist/ghostkeep.mjs"
 	[ -n "$node" ] || place_executable
-	printf '%s\n' "$top" >"$work/installed-from"	# doctor names this tree where files have to be put back
+	printf '%s\n' "$top" >"$work/installed-from"	# if files are missing later, doctor names this tree to install from
 	place 644 "$work/installed-from" "$lib/installed-from"
 	printf '#!/bin/sh\n%sexec %s "$@"\n' "$forget" "$command" >"$work/ghostkeep"
 	place 755 "$work/ghostkeep" "$launcher"
 	place_checkpointctl_plugin
 }
 
-# `checkpointctl ghosts CHECKPOINT`: checkpointctl runs every checkpointctl-NAME in PATH, and asks each for a line first,
-# for which it waits half a second. A shell is quick enough; exit status 42 says that the line is an answer. Source:
-# checkpointctl-plugin(1).
+# Makes `checkpointctl ghosts CHECKPOINT` work. checkpointctl runs every checkpointctl-NAME in PATH, and first asks each
+# for a line that describes it, for which it waits half a second. A shell script is quick enough for that. Exit status
+# 42 says that the line is an answer. Source: checkpointctl-plugin(1).
 place_checkpointctl_plugin() {
 	cat >"$work/checkpointctl-ghosts" <<-TEXT
 	#!/bin/sh
@@ -33,7 +33,7 @@ place_checkpointctl_plugin() {
 	place 755 "$work/checkpointctl-ghosts" "${launcher%/*}/checkpointctl-ghosts"
 }
 
-# The manual page and the completions, in the folders below PREFIX in which man and the shells look by themselves.
+# Places the manual page and the completions in the folders below PREFIX in which man and the shells look by themselves.
 place_printed() {
 	local file words
 	mkdir "$work/printed"
@@ -49,7 +49,7 @@ place_printed() {
 	LIST
 }
 
-# The program as it lies in this tree, because nothing is in its place yet.
+# Runs the program of this tree, because the installed one is not in its place yet.
 print_by_program() {
 	if [ -n "$node" ]; then
 		env -i "$node" "$top/dist/ghostkeep.mjs" "$@"
@@ -58,8 +58,9 @@ print_by_program() {
 	fi
 }
 
-# The launcher keeps the folder and the environment of the user, without the variables with which a Bun runs other code
-# or reports a crash. Gate and hooks start it with no variables at all.
+# The launcher keeps the current folder and the environment of the user. Only for the executable it unsets the variables
+# that make a Bun run other code or report a crash. The gate starts the launcher with no variables, and the hooks start
+# the program with those that begin with GHOSTKEEP_.
 forget=''
 place_executable() {
 	place 644 "$top/build/koffi.node" "$lib/build/koffi.node"
@@ -84,16 +85,16 @@ run_time_files() {
 	find dist hooks schemas install -type f ! -name '*.map' ! -path dist/ghostkeep.mjs | sort
 }
 
-# koffi's sources and documentation are its larger part, and Node.js does not load them. npm may place koffi
-# beside us.
+# Lists the files of koffi that Node.js loads, and the licences. koffi's sources and documentation are its larger part,
+# and are left out. npm may place koffi beside our package instead of inside.
 koffi_files() {
 	find -H node_modules/koffi node_modules/@koromix/koffi-linux-* \( -name vendor -o -name doc \) -prune -o \
 		-type f \( -name '*.js' -o -name '*.cjs' -o -name '*.node' -o -name package.json -o -name 'LICENSE*' \) \
 		! -name cnoke.cjs -print | sort
 }
 
-# The programs come before the hooks.d files, because Podman starts no container while one of these names a
-# program that is missing.
+# Places the hooks. The programs come before the hooks.d files, because Podman starts no container while a hooks.d file
+# names a program that is missing.
 place_hooks() {
 	local stage
 	mkdir "$work/hooks"
@@ -118,7 +119,7 @@ place_filled() {
 	place "$1" "$work/hooks/$2" "$3"
 }
 
-# An administrator's file or link is never touched.
+# Places a config.json without settings, if nothing is there: a file or link of the administrator is never touched.
 place_config() {
 	echo '{}' >"$work/config.json"
 	[ -e "$destdir$CONFIG" ] || [ -L "$destdir$CONFIG" ] || place 644 "$work/config.json" "$CONFIG"

@@ -4,7 +4,7 @@
 
 staged=()	# files written beside their places and not renamed yet
 placed=()	# paths of this installation
-sources=()	# the source of each of these
+sources=()	# the source of each path in placed, in the same order
 made=()		# directories that this installation made
 
 # place MODE SOURCE PATH: stage a copy, unless PATH already has that mode and content.
@@ -54,7 +54,7 @@ commit() {
 	staged=()
 }
 
-# Takes back what was begun and not finished.
+# Removes the staged files and the new directories of an installation that did not finish, and the working folder.
 clean_up() {
 	local i
 	[ ${#staged[@]} = 0 ] || rm -f "${staged[@]}"
@@ -65,9 +65,9 @@ clean_up() {
 	rm -rf "$work"
 }
 
-# The record has a line for each file, `SHA256  PATH`, and for each directory that was made, `directory
-# PATH`. Until everything is in place it names both old and new files, so that an interrupted installation can
-# be removed, too.
+# Begins the record of the installation. It has a line for each file, `SHA256  PATH`, and for each directory that was
+# made, `directory  PATH`. Until everything is in place it names both the old and the new files, so that an interrupted
+# installation can be removed, too.
 begin_record() {
 	cp "$destdir$record" "$work/old-record" 2>/dev/null || : >"$work/old-record"
 	new_record | sort -u >"$work/record"
@@ -89,7 +89,7 @@ new_record() {
 	[[ " ${placed[*]} " == *" $CONFIG "* ]] || grep -F "  $CONFIG" "$work/old-record" || true
 }
 
-# Removes files that the older version had and this one has not.
+# Removes the files that the older version had and this version has not, then writes the final record.
 finish_record() {
 	local hash path
 	declare -A current

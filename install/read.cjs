@@ -12,7 +12,7 @@ const jobs = {
     console.log(hooksOf(symbols), readMachine(file), pluginDirectory(data));
   },
 
-  /* Prints `same` if FILE starts HELPER, else `other`. */
+  /* Prints `same` if the gate FILE starts the program HELPER, else `other`. */
   gate(file, helper) {
     console.log(fs.readFileSync(file).includes(`\0${helper}\0`) ? 'same' : 'other');
   },
@@ -50,7 +50,10 @@ async function run() {
   await jobs[job](...args);
 }
 
-/* The default directory is compiled in: `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */
+/*
+ * Finds criu's default plugin directory, which is compiled in: `/usr/lib/criu/` on Debian, lib64 or another
+ * prefix elsewhere.
+ */
 function pluginDirectory(data) {
   const names = data.toString('latin1').match(/(?<=\0)\/[ -~]*\/lib[ -~]*\/criu\/?(?=\0)/g) ?? [];
   const [name = ''] = names.sort((a, b) => Number(b.endsWith('/')) - Number(a.endsWith('/')));
@@ -58,8 +61,9 @@ function pluginDirectory(data) {
 }
 
 /**
- * cr_plugin_ctl has 16 bytes, and 16 more for each hook. The gate asks the CRIU that loads it the same
- * question.
+ * @returns how many plugin hooks a criu has, from the size of cr_plugin_ctl: 16 bytes, and 16 more for each
+ * hook; 0 when that cannot be told, or a function that the gate needs is missing. The gate finds this out in
+ * the same way in the CRIU that loads it.
  */
 function hooksOf(symbols) {
   const size = symbols.get('cr_plugin_ctl') ?? 0;

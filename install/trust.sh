@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # the parts of install.sh share its variables
-# CRIU and runtimes run as root what is in our folders. Anybody else who may write there could replace a
-# program.
+# Checks who may write to our folders. CRIU and runtimes run as root what is in them, so anybody else who may write
+# there could replace a program that root runs.
 
 declare -gA trusted=()	# folders that were checked
 
@@ -25,8 +25,8 @@ need_trusted() {
 	trusted[$1]=yes
 }
 
-# A tree that belongs to a user is trusted, because root has chosen it. A tree that anybody may write to is
-# not.
+# Fails when anybody may write to the tree that is installed from. A tree that belongs to a user is trusted, because
+# root has chosen it.
 need_trusted_tree() {
 	local folder folders mode found
 	[ "$EUID" = 0 ] || return 0
@@ -44,20 +44,20 @@ fail_of_tree() {
 	fail "anybody may write to $1, so what would be installed may be theirs: use a fresh copy that only its owner may write to"
 }
 
-# Adds the path's folders to folders, beginning with /.
+# folders_to PATH: appends / and every further folder down to PATH to the array folders.
 folders_to() {
 	local above=${1%/*}
 	[ "$1" = / ] || folders_to "${above:-/}"
 	folders+=("$1")
 }
 
-# Whether anybody may replace what is in a folder. In a folder like /tmp the sticky bit keeps others from
+# is_open MODE: whether anybody may replace what is in a folder. In a folder like /tmp the sticky bit keeps others from
 # renaming our files.
 is_open() {
 	(((8#$1 & 8#1002) == 2))
 }
 
-# Whether others cannot reach what is in the folder.
+# is_closed MODE: whether users who are neither owner nor group cannot reach what is in a folder.
 is_closed() {
 	(((8#$1 & 1) == 0))
 }

@@ -15,7 +15,7 @@ uninstall_all() {
 	while read -r hash path; do
 		remove_file "$hash" "$path"
 	done <"$work/files"
-	# The record goes last, because a second try must find it if the first one fails.
+	# The record is removed after the files, because a second try must find it if the first one fails.
 	remove_leftovers "$destdir$record"
 	rm -f "$destdir$record"
 	while read -r hash path; do
@@ -43,8 +43,8 @@ remove_file() {
 	rm -f "$target" || fail "cannot remove $target"
 }
 
-# All installations share one hooks.d and one plugin directory, and the last one installed has its files
-# there. Sets program.
+# Whether the file at a path starts a program of another installation, and sets program to that. All installations share
+# one hooks.d and one plugin directory, and the last one that was installed has its files there.
 starts_another() {
 	case $1 in
 	*/ghostkeep-prestart.json | */ghostkeep-poststop.json) program=$(sed -n 's/.*"path": "\([^"]*\)".*/\1/p' "$destdir$1") ;;
@@ -54,14 +54,14 @@ starts_another() {
 	! is_ours "$program" && [[ -x $destdir$program && ! -d $destdir$program ]]
 }
 
-# Compares the files and not only the names, because the path to this installation may have a symbolic link in
-# it.
+# Whether a path is the launcher or a hook of this installation. This compares the files, and not only the names,
+# because the path to this installation may have a symbolic link in it.
 is_ours() {
 	[[ $1 = "$launcher" || $1 = "$libexec"/* || $destdir$1 -ef $destdir$launcher ||
 		$destdir${1%/*} -ef $destdir$libexec ]]
 }
 
-# Prints the files that others start before the files that these need.
+# Sorts the files: those by which CRIU and runtimes start us (gate and hooks.d files) come before all others.
 gate_and_hooks_first() {
 	awk '
 		/\/ghostkeep(-prestart\.json|-poststop\.json|\.so)$/ { print; next }

@@ -11,12 +11,12 @@
 #include "helper/last-words.h"
 #include "lookup.h"
 
-#define KEYS_MAX (1 << 20) /* in one request: with more, the helper must be in a loop */
+#define KEYS_MAX (1 << 20) /* lines before the answer to one request: with more, the helper is in a loop */
 
 /*
- * The helper gets more time to start, because nothing is frozen or restored yet and waiting longer
- * harms nobody. Node.js takes most of a second of processor time, which is half a minute in a
- * virtual machine on a host with a load of 20.
+ * The helper gets this many times the usual time to start, because nothing is frozen or restored yet,
+ * and waiting longer harms nobody. Node.js takes most of a second of processor time, which is half a
+ * minute in a virtual machine on a host with a load of 20.
  */
 #define START_TIMES 4
 
@@ -36,8 +36,8 @@ static const char *after(const char *line, const char *word)
 }
 
 /*
- * Log a line that may come at any time. Such a line answers nothing; it only proves that the helper
- * is alive.
+ * Log a line that the helper may send at any time (progress, note, warn). It answers nothing, and only
+ * proves that the helper is alive. Returns false for any other line.
  */
 static bool is_chatter(const char *line)
 {
@@ -97,7 +97,10 @@ static bool give_key(char *key)
 	return false;
 }
 
-/* A line that is here already answers no request of ours, so it must not be taken for the next answer. */
+/*
+ * Before a request is sent, look whether a line is waiting. It would answer no request, and must not be
+ * taken for the answer to this one. Returns 0 if there is none, 1 if there is one, or a negative errno.
+ */
 static int clear_before(struct helper *helper, char **line)
 {
 	int ret = next_line(helper, 0, line);
@@ -136,7 +139,7 @@ static enum answer converse(struct helper *helper, const char *request, bool bri
 		text = brings_keys ? after(line, "external") : NULL;
 		if (!text || !key_is_valid(text))
 			return protest(helper, request, line);
-		/* after a failure it reads on, to stay in step with the helper */
+		/* after CRIU has refused a key, go on reading, to stay in step with the helper */
 		if (taken)
 			taken = give_key((char *)text);
 	}

@@ -18,8 +18,8 @@ static struct {
 	bool active;	    /* between init(DUMP) and its exit */
 	bool alone;	    /* the helper has not been needed so far */
 	bool failed;	    /* after one failure the dump cannot be good */
-	unsigned int asked; /* processes that CRIU has asked us about */
-	int first;	    /* the first of them */
+	unsigned int asked; /* how many processes CRIU has asked us about */
+	int first;	    /* the pid of the first of these */
 	int image_dir;
 	char images[512]; /* the image directory, for messages */
 } dump;
@@ -48,9 +48,9 @@ static int start_dump_helper(int image_dir)
 }
 
 /*
- * Ask for a warm pass. The container still runs, and what is copied now need not be copied while it
- * is frozen. When the helper fails here, nothing that matters is lost: another helper takes its
- * place.
+ * Ask the helper for a warm pass. The container still runs, and bytes that are copied now need not be
+ * copied while it is frozen. When the helper fails here, nothing that matters is lost: another helper
+ * takes its place.
  */
 static int warm_up(int image_dir, int pid)
 {
@@ -99,8 +99,9 @@ static bool ask_about(int pid)
 }
 
 /*
- * All processes are frozen, and a ghost may have come since the first look. The helper is asked about
- * the first process as well, because it has to know all open files: two may have the same key.
+ * Start the helper while all processes are frozen, because a ghost may have come since the first look.
+ * The helper is asked about the first process as well, because it has to know all open files: two of
+ * them may have the same key.
  */
 static bool start_late(int pid, const char *why)
 {
@@ -112,7 +113,7 @@ static bool start_late(int pid, const char *why)
 	return pid == dump.first || ask_about(dump.first);
 }
 
-/* Whether all is well with this process and those below it. */
+/* Look at this process and those below it, or let the helper do so. Returns false if that has failed. */
 static bool take_care_of(int pid)
 {
 	const char *why = dump.alone ? first_look_again(pid) : NULL;
@@ -173,7 +174,7 @@ static void log_outcome(enum answer answer, int ret)
 
 void dump_end(int ret)
 {
-	/* without the helper there is nothing to seal, and nothing to clean up */
+	/* a dump that needed no helper has nothing to seal, and nothing to clean up */
 	enum answer answer = dump.alone ? ANSWER_DONE : ANSWER_NONE;
 	char request[32];
 
@@ -181,7 +182,7 @@ void dump_end(int ret)
 		return;
 	first_look_end();
 	if (dump.failed && !ret) {
-		/* no CRIU that we know goes on; such an image must not be sealed */
+		/* a hook has failed and CRIU went on, which no CRIU that we know does: seal nothing */
 		gate_log(CRIU_LOG_ERROR,
 			 "CRIU WENT ON after a refusal: ghosts are missing in this image, do not use it");
 		ret = -1;

@@ -9,7 +9,10 @@
 #include "first-look.h"
 #include "look/look.h"
 
-/* A look takes a millisecond or two. When it takes this long, the helper has more to look at anyway. */
+/*
+ * How long a look may take: before the freeze, and while processes are frozen. It usually takes a
+ * millisecond or two. When it takes longer than this, the helper looks instead.
+ */
 #define BEFORE_MS 2000
 #define FROZEN_MS 500
 
@@ -18,8 +21,8 @@ static int files_before; /* how many the look before the freeze has seen */
 static int owned_fd = -1;
 
 /*
- * The helper locks the directory in this way, too (src/flows/directory/owner.ts). A directory that
- * cannot be locked is the helper's business, which waits or explains.
+ * Lock the image directory in the same way as the helper does (src/flows/directory/owner.ts). If that
+ * fails, the helper is started, which waits for the lock or says who has it.
  */
 static bool own(int image_dir)
 {
@@ -51,7 +54,7 @@ bool first_look_begin(int root, int image_dir)
 		return false;
 	}
 	gate_log(CRIU_LOG_INFO, "the helper does not start: no process holds a file without a name");
-	/* these processes still run, so they have to be looked at again */
+	/* the processes still run, so what was seen may change, and they are looked at again */
 	files_before = seen.files;
 	memset(&seen, 0, sizeof(seen));
 	return true;
@@ -67,7 +70,7 @@ static bool has_seen(int pid)
 
 const char *first_look_again(int pid)
 {
-	/* CRIU names the root of the tree first, and that call looks at all processes */
+	/* CRIU names the root of the tree first, and the look at the root covers all processes */
 	if (seen.is_nothing && has_seen(pid))
 		return NULL;
 	look(&seen, pid, NO_PLACE, FROZEN_MS, files_before);

@@ -6,14 +6,14 @@
 #include <stdbool.h>
 
 /*
- * Before the freeze: root is CRIU's root of the tree, 0 where it is not known. Returns true where
- * the helper is not needed; then the image directory is locked until first_look_end().
+ * Look before the freeze. root is the pid of CRIU's root of the tree, or 0 where it is not known.
+ * Returns true if the helper is not needed. Then the image directory is locked until first_look_end().
  */
 bool first_look_begin(int root, int image_dir);
 
 /*
- * When all processes are frozen: looks again at pid and all below it, unless that has been done.
- * Returns NULL where there is still nothing of ours, else the reason for the doubt.
+ * Look again at pid and all processes below it when all processes are frozen, unless an earlier call
+ * has done so. Returns NULL if there is still surely no ghost, else the reason for the doubt.
  */
 const char *first_look_again(int pid);
 

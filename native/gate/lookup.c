@@ -20,9 +20,9 @@ int lookup_answer(struct channel *channel, const char *key)
 	char answer[CHANNEL_LINE_BYTES];
 	const char *value, *why_not;
 
-	/* CRIU's parameter is a char *, but CRIU only compares the key */
 	if (!criu.lookup)
 		return channel_send(channel, "none");
+	/* CRIU's parameter is a char *, but CRIU only compares the key */
 	value = criu.lookup((char *)key);
 	if ((uintptr_t)value >= (uintptr_t)-CRIU_ERRNO_MAX)
 		return channel_send(channel, "none");

@@ -11,12 +11,12 @@
 
 #define PREFIX "--ghostkeep."
 #define REQUEST "option "
-#define OPTIONS_MAX 4096 /* of all plugins: with more, the vector is not the one we know */
+#define OPTIONS_MAX 4096 /* all plugins together: with more, the vector is not of the form that we know */
 
 /*
- * This CRIU may answer in a form that we do not know and still be able to dump, so we only warn.
- * Then we read none of its plugin options: only the policy of the host and of the container's
- * annotations applies.
+ * Ask CRIU for its plugin options. A CRIU that answers in a form that we do not know may still be able
+ * to dump, so we only warn. Then we read no option, and only the policy of the host and of the
+ * container's annotations applies.
  */
 static bool read_options(int *argc, char ***argv)
 {

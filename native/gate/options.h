@@ -6,7 +6,7 @@
 
 #include "helper/helper.h"
 
-/* Whether CRIU was given a plugin option for us: then the helper has to judge it. */
+/* Whether CRIU was given a plugin option for us. If so, the helper is needed to judge it. */
 bool has_options(void);
 
 /*

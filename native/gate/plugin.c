@@ -2,9 +2,10 @@
 /*
  * The gate is a CRIU plugin that lets `ghostkeep gate` take part in dump and restore.
  *
- * It decides nothing but whether the helper is surely not needed (look/). It starts the helper before
- * anything is frozen or restored, asks it about each process, hands its keys to CRIU and tells it the
- * outcome. PROTOCOL.md describes what the two say to each other.
+ * The gate decides only one thing: whether the helper is surely not needed (look/). If it may be needed,
+ * the gate starts the helper before anything is frozen or restored, asks it about each process, hands
+ * its keys to CRIU and tells it the outcome. PROTOCOL.md describes what gate and helper say to each
+ * other.
  */
 #include <stddef.h>
 
@@ -19,7 +20,7 @@
 static int gate_init(int stage);
 static void gate_exit(int stage, int ret);
 
-/* Any CRIU accepts this as it is; open_gate() makes it useful. */
+/* Any CRIU accepts this descriptor as it is. In a CRIU that we know, open_gate() adds the hooks. */
 EXPORTED struct criu_plugin_desc CR_PLUGIN_DESC = {
 	.name = "ghostkeep",
 	.init = gate_init,
@@ -29,7 +30,7 @@ EXPORTED struct criu_plugin_desc CR_PLUGIN_DESC = {
 	.hooks = { [HOOKS - 1] = NULL },
 };
 
-/* CRIU checks the descriptor before it calls us, so a constructor fills it in. */
+/* Fill in the descriptor. This is a constructor, because CRIU checks it before it calls the plugin. */
 __attribute__((constructor)) static void open_gate(void)
 {
 	find_criu();

@@ -34,8 +34,8 @@ int restore_begin(void)
 
 /*
  * Returns 1 when the image directory holds a dump of ours, 0 when it does not, -1 when that cannot
- * be told. The manifest of a sealed dump is a file. The working folder holds a dump that is not
- * sealed, or one that an old version sealed there. Anything else with one of these names must not
+ * be told. A sealed dump has the file ghostkeep-manifest.json. The folder ghostkeep holds a dump that is
+ * not sealed, or one that an old version sealed there. Anything else with one of these names must not
  * pass for "no dump".
  */
 static int holds_dump(int image_dir)
@@ -75,10 +75,10 @@ static int begin_with_helper(int image_dir)
 		return -1;
 	begun = true;
 	if (ask(&helper, "restore") != ANSWER_DONE) {
-		restore_end(-1); /* CRIU will not call restore_end after a failed init */
+		restore_end(-1); /* CRIU does not call exit() after a failed init() */
 		return -1;
 	}
-	/* every byte is restored now, so even without the helper this is a good restore */
+	/* CRIU restores all bytes from the image that was checked: from now on a lost helper loses none */
 	helper.loss = CRIU_LOG_WARN;
 	return 0;
 }
@@ -98,12 +98,12 @@ int restore_resumed(int pid)
 				"the processes go on: their files have all their bytes, but extended attributes and exact times may be missing");
 	}
 	/*
-	 * The first process stands for all, and the helper ends here. A CRIU that stays attached
-	 * calls exit() only after the processes have ended. As pid 1 it would also wait for the
-	 * helper, while the helper waits for it.
+	 * The first process stands for all, so the helper's work ends here and not in exit(). A CRIU
+	 * that stays attached calls exit() only after the processes have ended. A CRIU that is pid 1
+	 * would also wait for the helper to end, while the helper waits for exit().
 	 */
 	restore_end(0);
-	/* as at a dump: after 0, a GPU's plugin would not hear of this process */
+	/* not 0, for the same reason as at a dump: a GPU's plugin would not hear of this process */
 	return -ENOTSUP;
 }
 

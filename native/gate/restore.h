@@ -12,7 +12,7 @@ int restore_begin(void);
  */
 int restore_resumed(int pid);
 
-/* exit(RESTORE, ret): it does something only when the restore did not come to hook 9. */
+/* exit(RESTORE, ret): this does something only when the restore did not come to hook 9. */
 void restore_end(int ret);
 
 #endif

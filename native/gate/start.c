@@ -14,7 +14,7 @@ int start_helper(struct helper *helper, const char *mode, int image_dir)
 	if (answer == ANSWER_DONE)
 		return 0;
 	helper_end(helper);
-	/* a helper that refuses has started well, and has said why */
+	/* a helper that refused gets no message here: it has started well, and has said why */
 	if (answer == ANSWER_NONE && helper->silent)
 		gate_log(
 			CRIU_LOG_ERROR,

@@ -12,7 +12,10 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-/* Where vm.memfd_noexec is 2, memfd_create needs the flag. Before Linux 6.3, it fails with the flag. */
+/*
+ * If vm.memfd_noexec is 2, memfd_create(2) fails without MFD_NOEXEC_SEAL. Before Linux 6.3, it fails with
+ * that flag.
+ */
 static int create_memory_file(void)
 {
 	int fd = memfd_create("container-state", MFD_NOEXEC_SEAL);
@@ -36,8 +39,8 @@ static int write_all(int fd, const char *bytes, size_t length)
 }
 
 /*
- * Stdin is a file in memory, because a pipe holds only 64 KiB and a process would have to stay and
- * fill it.
+ * Make the container's state the stdin of the program. It is a file in memory, because a pipe holds only
+ * 64 KiB, and a process would have to stay and fill it.
  */
 static int make_stdin(const struct state *state)
 {
@@ -51,15 +54,15 @@ static int make_stdin(const struct state *state)
 		ret = -errno;
 	if (!ret && dup2(fd, STDIN_FILENO) < 0)
 		ret = -errno;
-	/* the file is descriptor 0 itself when the runtime gave no stdin */
+	/* when the runtime gave no stdin, the file has got descriptor 0, which must stay open */
 	if (fd != STDIN_FILENO)
 		close(fd);
 	return ret;
 }
 
 /*
- * Keeps our own variables. Whoever makes a container may give its hooks an environment, and variables like
- * NODE_OPTIONS and BUN_OPTIONS run other code.
+ * Drop all variables but our own. The user who makes a container may give its hooks an environment, and
+ * variables like NODE_OPTIONS and BUN_OPTIONS run other code.
  */
 static void drop_variables_of_others(void)
 {
@@ -88,7 +91,7 @@ int hand_over(const struct state *state, char **argv)
 	if (ret)
 		return fail("hand the container state to", argv[0], -ret, "");
 	drop_variables_of_others();
-	/* the runtime of the program may read settings from the working directory, which is the bundle's */
+	/* Bun or Node.js may read settings from the working directory, which is the container's bundle */
 	if (chdir("/"))
 		return fail("change to the directory", "/", errno, "");
 	execv(argv[0], argv);

@@ -5,9 +5,9 @@
 #include "state.h"
 
 /*
- * Become the program argv[0], with the bytes that were read as its stdin. The pid and the parent
- * stay the same, because the program looks who called it. Returns only when that fails, with an
- * exit status; the reason is on stderr.
+ * Become the program argv[0] by execv(3), with the state that was read as its stdin. So pid and parent
+ * stay the same, and the program can see who has called the hook. Returns only when this fails, with an
+ * exit status. The reason is then on stderr.
  */
 int hand_over(const struct state *state, char **argv);
 

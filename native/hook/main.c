@@ -4,12 +4,12 @@
  * state on stdin.
  *
  * Starting Node.js takes longer than starting a small container. So this program first looks
- * whether the container can be one of ours, and ends at once when it is not. In any doubt PROGRAM
- * gets exactly the same bytes; it decides, and says what is wrong. The only decision made here is
- * "surely not ours".
+ * whether the container can be one of ours, and ends at once when it surely is not. Nothing else is
+ * decided here. In any doubt PROGRAM gets exactly the same bytes; it decides, and says what is wrong.
  *
- * ghostkeep-hook watch-bases …: what `ghostkeep pre-dump` leaves beside its bases (bases/watch.c).
- * It is in this program because it has to be small, and every installation has this one.
+ * ghostkeep-hook watch-bases …: the watcher that `ghostkeep pre-dump` starts for its bases
+ * (bases/watch.c). It is in this program because a watcher has to be small, and every installation has
+ * this program.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,16 +24,19 @@
 
 #define EXIT_USAGE 2
 
-/* Large, but the kernel gives it memory only as far as the state reaches. */
+/* This has 1 MiB, but the kernel gives it memory only as far as the state that is read reaches. */
 static struct state state;
 
-/* createRuntime is the OCI's newer name for the moment at which runtimes call prestart. */
+/*
+ * Whether a stage is the start of a container. createRuntime is the OCI's newer name for the moment at
+ * which runtimes call prestart.
+ */
 static bool is_start(const char *stage)
 {
 	return !strcmp(stage, "prestart") || !strcmp(stage, "createRuntime");
 }
 
-/* src/flows/hooks/prestart.ts and poststop.ts ask the same question. */
+/* Whether this hook has nothing to do. src/flows/hooks/prestart.ts and poststop.ts decide the same. */
 static bool is_surely_not_ours(const char *stage)
 {
 	if (!state_is_whole(&state) || may_mention_us(&state))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * JSON can write each letter in two ways: as it is, or as \uXXXX; no short escape stands for a
- * letter of our name (RFC 8259, section 7). So a text that has neither the word as it is nor any \u
- * does not contain the word, however its keys are ordered and nested. No parser is needed, so no
- * parser can be wrong.
+ * Looks for our name in a JSON text without a parser, so no parser can be wrong. JSON can write each
+ * letter of the name in two ways: as it is, or as \uXXXX; no short escape stands for one of them
+ * (RFC 8259, section 7). So a text that has neither the name as it is nor any \u does not contain the
+ * name, however its keys are ordered and nested.
  */
 #include <string.h>
 
@@ -12,8 +12,9 @@
 #define NAME "io.ghostkeep."
 
 /*
- * Go's encoding/json, which runc and podman use, writes these escapes for < > & and two line ends.
- * They are frequent in annotations, and no name or id of ours contains these characters.
+ * The escapes that say nothing about our name: Go's encoding/json, which runc and podman use, writes
+ * them for < > & and two line ends. They are frequent in annotations, and no name or id of ours contains
+ * these characters.
  */
 static const char harmless[][4] = {
 	{ '0', '0', '3', 'c' }, { '0', '0', '3', 'e' }, { '0', '0', '2', '6' },

@@ -7,8 +7,8 @@
 #include "state.h"
 
 /*
- * False only when no string of this JSON text, decoded, contains "io.ghostkeep." or is spelled in
- * an unusual way. This holds for keys, values and names alike.
+ * Returns false only when no string of this JSON text, decoded, contains "io.ghostkeep.", and none has an
+ * unusual \u escape. Keys and values count alike.
  */
 bool may_mention_us(const struct state *state);
 

@@ -12,9 +12,9 @@
 #define SUFFIX ".json"
 
 /*
- * Anyone can make a folder in /tmp before us, and a path in it may hang. We obey no record in a
- * folder of another user, so such a folder counts as missing. This checks only the owner;
- * src/flows/container/sessions.ts checks more.
+ * Open the folder of sessions in /tmp, if it is ours. Anyone can make a folder there before us, and a
+ * path in it may hang. We obey no record in a folder of another user, so such a folder counts as
+ * missing. This function checks only the owner; src/flows/container/sessions.ts checks more.
  */
 static DIR *open_in_tmp(unsigned int uid)
 {
@@ -32,7 +32,7 @@ static DIR *open_in_tmp(unsigned int uid)
 	return opendir(path);
 }
 
-/* Open the folder of src/flows/container/sessions.ts, which also goes by the real uid. */
+/* Open the folder that src/flows/container/sessions.ts uses. Both choose it by the real uid. */
 static DIR *open_sessions(void)
 {
 	char path[sizeof(RUN_FOLDER) + 64];

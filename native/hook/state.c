@@ -16,8 +16,8 @@ static int64_t now_ms(void)
 }
 
 /*
- * Returns true for data, the end of the file, or an error that read(2) will report; false when the
- * deadline passes.
+ * Wait until read(2) does not block. Returns true for data, the end of the file, or an error that read(2)
+ * will report; false when the deadline passes.
  */
 static bool wait_readable(int fd, int64_t deadline)
 {

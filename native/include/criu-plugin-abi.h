@@ -19,8 +19,9 @@ enum criu_stage {
 
 /*
  * int hook(int pid): CRIU calls it at restore for each process that is not a zombie, when
- * everything is restored. CRIU still holds all processes stopped. pid is the real one. The return
- * value cannot make the restore fail; it ends the round as below.
+ * everything is restored. CRIU still holds all processes stopped. pid is the pid in CRIU's own pid
+ * namespace. The return value cannot make the restore fail. It ends the round in the same way as the
+ * next hook's.
  */
 #define CRIU_HOOK_RESUME_DEVICES_LATE 9
 
@@ -33,8 +34,8 @@ enum criu_stage {
 #define CRIU_HOOK_CHECKPOINT_DEVICES 11
 
 /*
- * CRIU's symbol root_item points to the first of these: the first process of a dump, which CRIU
- * knows before init(DUMP). Only the beginning of both structs is described, as seen in 4.1.1.
+ * CRIU's symbol root_item points to the item of the first process of a dump, which CRIU knows before
+ * init(DUMP). Only the beginnings of this struct and of the next one are described, as seen in 4.1.1.
  */
 struct criu_pstree_item {
 	void *parent, *children[2], *sibling[2];
@@ -57,7 +58,8 @@ enum criu_log_level {
 
 /*
  * A plugin exports one of these as CR_PLUGIN_DESC. CRIU reads version and max_hooks before it calls
- * anything. When one of them is above its own, it calls the plugin corrupted and every dump fails.
+ * anything of the plugin. When one of the two is above CRIU's own, CRIU calls the plugin corrupted, and
+ * every dump fails.
  */
 struct criu_plugin_desc {
 	const char *name;
@@ -68,12 +70,12 @@ struct criu_plugin_desc {
 	void *hooks[];
 };
 
-/* CRIU 4.2.1 has this many hooks, and it is the newest that was run. criu-dev has 17. */
+/* The number of hooks in CRIU 4.2.1, the newest CRIU that we have run. criu-dev has 17. */
 #define CRIU_HOOKS_RUN 13
 
 /*
- * CRIU's symbol cr_plugin_ctl is one list head, and one more for each hook. So its size tells how
- * many hooks this CRIU has.
+ * CRIU's symbol cr_plugin_ctl is an array: one list head, and one more for each hook. So the symbol's
+ * size tells how many hooks this CRIU has.
  */
 #define CRIU_PLUGIN_CTL "cr_plugin_ctl"
 #define CRIU_LIST_HEAD_BYTES (2 * sizeof(void *))

@@ -23,16 +23,16 @@ struct gk_report;
 #define GK_MOVE_SAME_BLOCKS 1024
 
 /*
- * One side of a connection. in_fd and out_fd remain the caller's. They may be pipes, sockets or
+ * Open one side of a connection. in_fd and out_fd remain the caller's. They may be pipes, sockets or
  * files, and blocking or not. out_fd is -1 where nothing will be sent. dead_ms is how long a call
- * waits for the other side while that sends or takes nothing. *link is state that is kept between
- * calls, until gk_link_close. Only one thread may read, and another may send meanwhile.
+ * waits while the other side sends or takes nothing. *link is state that is kept between calls, until
+ * gk_link_close. Only one thread may read, and another may send meanwhile.
  */
 int gk_link_open(int in_fd, int out_fd, uint32_t dead_ms, uint64_t *link, struct gk_report *report);
 
 /*
- * Send the 16 bytes of `ours` and receive those of `theirs`, in this order. Either may be NULL. Both come
- * before the first frame. -ENODATA if the other side ended before it sent 16 bytes.
+ * Exchange greetings, which come before the first frame: send the 16 bytes at ours, then receive 16 bytes
+ * into theirs. Either may be NULL. -ENODATA if the other side ended before it sent 16 bytes.
  */
 int gk_link_greet(uint64_t link, const void *ours, void *theirs, struct gk_report *report);
 
@@ -41,14 +41,15 @@ int gk_link_beat(uint64_t link, uint32_t every_ms, struct gk_report *report);
 
 /*
  * Receive a frame: head and payload, as on the wire, into frame, which has room for
- * GK_FRAME_HEAD_BYTES + GK_FRAME_PAYLOAD_MAX. `alive` is not returned. wait_ms is how long to wait
- * for its first byte (then -EAGAIN); with UINT32_MAX it is dead_ms, and then -ETIMEDOUT.
+ * GK_FRAME_HEAD_BYTES + GK_FRAME_PAYLOAD_MAX. A frame `alive` is not returned. If no byte comes within
+ * wait_ms, the call returns -EAGAIN. If wait_ms is UINT32_MAX, it waits for dead_ms, and returns
+ * -ETIMEDOUT.
  * -ENODATA: the other side ended between two frames. -ECONNRESET: inside a frame.
  * -EBADMSG: a wrong length, sequence or sum.
  */
 int gk_link_receive(uint64_t link, uint32_t wait_ms, void *frame, struct gk_report *report);
 
-/* Send a frame. *sequence is the number that it got. */
+/* Send a frame. *sequence is the number that the frame got. */
 int gk_link_send(uint64_t link, uint32_t type, const void *payload, uint32_t length, uint32_t *sequence,
 		 struct gk_report *report);
 
@@ -62,47 +63,54 @@ int gk_link_close(uint64_t link, struct gk_report *report);
  * last block of the ghost may be shorter.
  */
 
-/* Cut or extend the ghost to size. Blocks whose content changes by it are unknown then. */
+/*
+ * Cut or extend the ghost to size. If that cuts the ghost inside a block, the table says `unknown` for
+ * this block.
+ */
 int gk_store_resize(int data_fd, int table_fd, uint64_t size, struct gk_report *report);
 
 /*
- * Write length bytes (GK_FRAME_PAYLOAD_MAX at most). The table says `unknown` for their blocks from
- * before they are written. entries gets what the table will say about them when they are on the
- * disk (32 bytes for each block, gk_table_put writes it). *fresh is how many of the blocks were zero.
+ * Write length bytes (GK_FRAME_PAYLOAD_MAX at most). Before they are written, the table says `unknown` for
+ * their blocks. The caller gets the blocks' new entries (32 bytes for each), and writes them by
+ * gk_table_put() when the bytes are on the disk. *fresh is how many of the blocks were zero.
  */
 int gk_store_data(int data_fd, int table_fd, uint64_t offset, const void *bytes, uint32_t length,
 		  void *entries, uint32_t *fresh, struct gk_report *report);
 
-/* Make a range zero, as a hole where the file system has holes. *freed is how many blocks were not zero. */
+/*
+ * Make a range zero, as a hole if the file system can make holes. *freed is how many blocks were not zero
+ * before.
+ */
 int gk_store_zero(int data_fd, int table_fd, uint64_t offset, uint64_t length, uint64_t *freed,
 		  struct gk_report *report);
 
-/* fsync(2), or with whole syncfs(2): everything that was written to this file system. */
+/* fsync(2) for this file, or with whole syncfs(2) for everything that was written to its file system. */
 int gk_store_sync(int fd, uint32_t whole, struct gk_report *report);
 
-/* Write count entries, the first of which is that of block first. */
+/* Write count entries of the table, from that of block first on. */
 int gk_table_put(int table_fd, uint64_t first, uint32_t count, const void *entries, struct gk_report *report);
 
 /*
- * BLAKE3 of count entries, one behind the other, in digest (32 bytes). The table reads as zero behind its
- * end. *unknown is 1 if one of them is unknown: then the digest says nothing about content.
+ * Put BLAKE3 of count entries, one behind the other, into digest (32 bytes). The table reads as zero behind
+ * its end. *unknown is 1 if at least one entry is unknown: then the digest says nothing about content.
  */
 int gk_table_digest(int table_fd, uint64_t first, uint32_t count, void *digest, uint32_t *unknown,
 		    struct gk_report *report);
 
 /*
- * An image is made of a ghost's content where it is, in three steps. In between, the caller fsyncs the
- * ghost and notes what it does, so that each step can be repeated after a crash.
+ * These three functions, called in this order, turn the file of a ghost's content into a ghost image.
+ * Between the calls, the caller fsyncs the file and notes how far it is, so that each step can be repeated
+ * after a crash.
  *
- * gk_shape_runs: the ranges of blocks that are not zero, and the first block in any case. runs gets a pair
- * for each: its first block, and the block behind its last one. -E2BIG: there are more than room.
- * data_bytes in the report says how much they have.
+ * gk_shape_runs: list the ranges of blocks that are not zero, and the first block in any case. runs gets a
+ * pair for each range: its first block, and the block behind its last one. -E2BIG: there are more than room
+ * ranges. data_bytes in the report says how many bytes the ranges have.
  *
- * gk_shape_tail: write the first block once more, behind the ghost. -EOPNOTSUPP: the headers have no room in
- * the holes, and nothing was changed. size is that of the ghost, whose file has a tail when this returns.
+ * gk_shape_tail: write a copy of the first block behind the ghost. -EOPNOTSUPP: the headers have no room in
+ * the holes, and nothing was changed. size is that of the ghost, without this tail.
  *
  * gk_shape_heads: write the head of the image over the first block, and headers of chunks into the holes. The
- * file is then a ghost image. Both get the same size, header_bytes and runs.
+ * file is then a ghost image. size, header_bytes and runs must be those that gk_shape_tail got.
  */
 int gk_shape_runs(int table_fd, uint64_t size, uint64_t *runs, uint32_t room, uint32_t *count,
 		  struct gk_report *report);
@@ -111,7 +119,7 @@ int gk_shape_tail(int data_fd, uint64_t size, uint64_t header_bytes, const uint6
 int gk_shape_heads(int data_fd, uint64_t size, const void *header, uint64_t header_bytes,
 		   const uint64_t *runs, uint32_t count, struct gk_report *report);
 
-/* Read a ghost and write its table. table_fd is an empty file. */
+/* Read a ghost's content and write its table. table_fd is an empty file. */
 int gk_table_make(int data_fd, int table_fd, struct gk_progress *progress, struct gk_report *report);
 
 #endif

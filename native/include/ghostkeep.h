@@ -3,12 +3,13 @@
  * libghostkeep does everything that ghostkeep does once per extent or once per byte.
  *
  * One call handles one whole ghost, or many small ones: a container may have ten thousand, and it
- * is frozen meanwhile. A call keeps no state between calls. It allocates a bounded amount of
- * memory, which does not grow with the size of the file or the number of its extents.
+ * is frozen meanwhile. No state is kept between calls, except by gk_ahead_*, gk_deadline, gk_link_*
+ * and gk_send_*. A call allocates a bounded amount of memory, which does not grow with the size of the
+ * file or the number of its extents.
  *
- * Every function returns 0 or a negative errno. On failure it writes one line to report->message
- * that says what it was doing and where. On success gk_dump and gk_extents write there why the
- * engine was used. No function prints or exits.
+ * Every function that takes a report returns 0 or a negative errno. On failure it writes one line to
+ * report->message that says what it was doing and where. On success gk_dump, gk_extents and
+ * gk_send_ghost write there why the engine was used. Only gk_deadline prints, and ends the process.
  * Offsets and lengths are in bytes, and ranges are half-open.
  * Descriptors remain the caller's. A ghost's file offset is not used; an image's is undefined
  * afterwards.
@@ -30,12 +31,13 @@
  * No engine leaves out a byte that a read would return as non-zero. FIEMAP alone would: its map
  * lacks dirty pages over unwritten extents, and on some file systems dirty pages over holes. So
  * lseek(2), which sees the page cache, decides inside what the map calls unwritten, and inside the
- * map's gaps. ext4's map shows dirty pages, so there lseek is not asked any more once it has found one
- * whole gap empty. If lseek finds data in such ranges, it is read, and left out if it is zero.
+ * map's gaps. ext4's map shows dirty pages over holes, so there lseek is not asked about gaps any more
+ * once it has found one whole gap empty. Data that lseek finds in such ranges is read, and left out if
+ * it is zero.
  * Where the file system does not support an engine, fiemap gives way to seek and seek to read, from
- * the offset reached. report->engine is the last engine used. When auto comes to read and would
- * read more than GK_READ_HOLES_MAX bytes of holes, it fails with -EOVERFLOW, because that would
- * take minutes. A caller that asks for read by name always gets it.
+ * the offset reached. report->engine is the last engine used. If read is used although the caller
+ * has not asked for it by name, and would read more than GK_READ_HOLES_MAX bytes of holes, the call
+ * fails with -EOVERFLOW, because that would take minutes.
  */
 #define GK_READ_HOLES_MAX (UINT64_C(64) << 30)
 
@@ -88,9 +90,10 @@ struct gk_report {
 	uint64_t image_bytes;	  /* length of the image, header included */
 	uint64_t size;		  /* size of the ghost in bytes */
 	/*
-	 * Only with GK_DUMP_OVER: how many bytes of the image the earlier one held already, how many
-	 * it held differently (counted in whole blocks, and all of them were written), and how many
-	 * were written over it without being compared. The three make up image_bytes.
+	 * After gk_dump with GK_DUMP_OVER these three make up image_bytes: bytes that the earlier image
+	 * held already, bytes that it held differently (counted in whole blocks, which were written),
+	 * and bytes that were written without being compared. Other functions use them in another way,
+	 * which their own comments tell.
 	 */
 	uint64_t kept_bytes;
 	uint64_t differing_bytes;
@@ -99,7 +102,7 @@ struct gk_report {
 	uint32_t engine;	/* enum gk_engine that was used in the end */
 	uint32_t fallbacks;	/* how often an engine gave up and the next went on */
 	uint32_t ways;		/* set of enum gk_copy_way */
-	uint32_t crc32c;	/* of what the function's comment says */
+	uint32_t crc32c;	/* the function's comment says which bytes it is of */
 	char message[GK_MESSAGE_BYTES];
 };
 
@@ -122,14 +125,15 @@ int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start, struct gk
  * The chunk headers of ranges of 64 KiB or more carry a padding field, so that their raw bytes
  * start at a multiple of the image's block size (reflink).
  * image_fd must be an empty regular file, open for reading and writing. With GK_DUMP_OVER it may
- * hold anything: every byte is compared with what the file holds, and is written only where they
- * differ, or where the file is not in memory. Nothing is reflinked then. A range that the ghost
- * shares with its earlier image costs two reads instead of a write.
+ * hold anything. Bytes of the file that are in memory are compared, and written only where they differ
+ * from the ghost's; all others are written. After several windows without an equal byte, only some
+ * windows are compared. Nothing is reflinked. A range that is the same in the ghost and in its earlier
+ * image costs two reads instead of a write.
  * Where the file holds an earlier image of a ghost, data stays where that image has it, as far as
- * it can. So there may be several chunks for one data range, chunks without data that fill gaps,
- * and chunks that had no room in front of others are at the end.
+ * possible. So there may be several chunks for one data range, there may be chunks without data, which
+ * fill gaps, and chunks that had no room in front of others are at the end.
  * When the ghost turns out to be shorter than size, the call fails with -ESTALE, and failed_offset
- * says where the ghost ends. An extent that passes size is only clipped.
+ * says where the ghost ends. When it is longer, only the bytes below size are dumped.
  * With GK_ENGINE_READ no chunk is much longer than 64 MiB, so that each byte is still in memory
  * when it is copied.
  * report: data_bytes, chunks (0 when not chunked), unwritten_bytes, image_bytes, kept_bytes,
@@ -139,15 +143,16 @@ int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size, const vo
 	    uint64_t header_bytes, uint32_t flags, struct gk_progress *progress, struct gk_report *report);
 
 /*
- * Write dirty pages of fd in [0, size) to disk and wait for them, because sharing their blocks
- * (reflink) would have to. This does not promise that they survive a power cut: sync_file_range(2).
+ * Write the dirty pages of fd in [0, size) to disk and wait for that. It saves a later reflink of their
+ * blocks from having to do so. The pages need not survive a power cut: sync_file_range(2).
  */
 int gk_write_back(int fd, uint64_t size, struct gk_progress *progress, struct gk_report *report);
 
 /*
  * List the parts of fd that are allocated but hold no data: unwritten extents, and everything
  * past size. Call it again with *next, as gk_extents, but here *next is 0 when there is nothing
- * left. Dirty pages inside are not cut out: allocating their range again loses nothing.
+ * left. A part is listed whole even if there are dirty pages in it, because to allocate it in another
+ * file loses nothing.
  * -EOPNOTSUPP where there is no FIEMAP.
  */
 int gk_allocation(int fd, uint64_t size, uint64_t start, struct gk_extent *extents, uint32_t capacity,
@@ -162,8 +167,8 @@ int gk_allocate(int fd, uint64_t offset, uint64_t length, struct gk_report *repo
 /*
  * Walk a ghost image, which is taken for hostile input, and check its structure: both magics and a
  * complete ghost_file_entry; chunks that are complete, inside size and do not overlap, in ascending
- * order that goes back once at most; nothing behind the last chunk. When it is wrong, the call
- * fails with -EBADMSG and a message with the offset.
+ * order that goes back once at most; nothing behind the last chunk. When the structure is wrong, the
+ * call fails with -EBADMSG, and the message names the offset.
  * report: size, data_bytes, chunks, image_bytes.
  */
 int gk_check(int image_fd, struct gk_progress *progress, struct gk_report *report);
@@ -172,8 +177,8 @@ int gk_check(int image_fd, struct gk_progress *progress, struct gk_report *repor
 int gk_digest(int fd, struct gk_progress *progress, struct gk_report *report);
 
 /*
- * Go on with a crc32c: the digest of what was given before and of length more bytes. It begins with 0.
- * For bytes that come from no file of their own, such as a member of an archive.
+ * Go on with a crc32c, which begins with 0: returns the crc32c of all bytes that were given before and
+ * of length more bytes. This is for bytes that have no file of their own, such as a member of an archive.
  */
 uint32_t gk_crc32c(uint32_t crc32c, const void *bytes, uint64_t length);
 
@@ -185,10 +190,10 @@ uint32_t gk_crc32c(uint32_t crc32c, const void *bytes, uint64_t length);
 int gk_restore(int image_fd, int file_fd, struct gk_progress *progress, struct gk_report *report);
 
 /*
- * Copy the data of from in [0, size) into to, an empty regular file open for reading and writing, at the
- * same offsets, and set its size. Holes stay holes; what can be reflinked is. Only data that is there
- * when it is looked for is copied: the caller compares from before and after. -ESTALE where from turns
- * out to be shorter.
+ * Copy the data of `from` in [0, size) into `to`, an empty regular file open for reading and writing, at
+ * the same offsets, and set the size of `to`. Holes stay holes, and blocks are reflinked where that is
+ * possible. Data that comes into a hole during the call may be missing in the copy, so the caller looks
+ * whether `from` has changed meanwhile. -ESTALE where `from` turns out to be shorter.
  * report: size, data_bytes, chunks, unwritten_bytes, engine, fallbacks, ways.
  */
 int gk_copy(int from, int to, uint32_t engine, uint64_t size, struct gk_progress *progress,
@@ -208,8 +213,8 @@ int gk_set_times(int fd, int64_t atime_sec, int64_t atime_nsec, int64_t mtime_se
 
 /*
  * FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)), restricted to the flags that can be set on
- * another file: S, i, a, d and A of chattr(1). On a file system without flags, get returns none and
- * setting any fails.
+ * another file: S, i, a, d and A of chattr(1). On a file system without flags, gk_get_flags returns none,
+ * and gk_set_flags fails if it is to set any.
  */
 int gk_get_flags(int fd, uint32_t *flags, struct gk_report *report);
 int gk_set_flags(int fd, uint32_t flags, struct gk_report *report);
@@ -244,19 +249,22 @@ struct gk_dump_job {
 int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count, struct gk_dump_job *jobs,
 		 const void *headers, const char *names, struct gk_report *report);
 
-/* Wait until the disk has the whole file, and read it from the disk from now on. */
+/* Wait until the disk has the whole file, and drop its pages, so that later reads come from the disk. */
 int gk_settle(int fd, struct gk_report *report);
 
 /*
  * Write the values and struct layouts of these headers as text. Callers that cannot include the
  * headers compare it with their own copy. Each line is like "GK_DUMP_OVER 4", "gk_report 312" or
- * "gk_report.size 8 at 32" (bytes, offset). text ends with a NUL; what does not fit into capacity
- * is cut off. Returns the length of the whole text without the NUL, as snprintf(3)
- * does, so the text was cut if that is not below capacity.
+ * "gk_report.size 8 at 32" (bytes, offset). text ends with a NUL; lines that do not fit into capacity
+ * are cut off. Like snprintf(3), it returns the length of the whole text without the NUL. If that is not
+ * below capacity, the text was cut.
  */
 uint32_t gk_layout(char *text, uint32_t capacity);
 
-/* sizeof(struct gk_report) in the low 16 bits, and above them GK_ABI, which changes with this file. */
+/*
+ * Returns sizeof(struct gk_report) in the low 16 bits and GK_ABI above them. GK_ABI must change when the
+ * interface in this file changes.
+ */
 #define GK_ABI 15
 uint32_t gk_abi(void);
 

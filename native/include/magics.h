@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values of f_type in statfs(2). Sources: linux/magic.h; for those that it lacks, the file systems'
- * own sources.
+ * Values of f_type in statfs(2). Sources: linux/magic.h, and for values that it lacks, the source of the
+ * file system.
  */
 #ifndef GK_MAGICS_H
 #define GK_MAGICS_H

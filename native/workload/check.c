@@ -41,7 +41,7 @@ bool any_not_ok(void)
 	return seen_not_ok;
 }
 
-/* Returns the offset of the first wrong byte of a data range, or -1 when all are right. */
+/* Returns the offset of the first wrong byte of a data range, or -1 when all bytes are right. */
 static int64_t compare_data(int fd, uint64_t seed, const struct range *range, int *err)
 {
 	uint64_t done = 0;
@@ -157,7 +157,7 @@ static void check_digest(FILE *to, const struct holder *expected, int fd)
 	       (unsigned long long)expected->digest);
 }
 
-/* CRIU's ghost images hold microseconds. */
+/* Check a time to the microsecond, because CRIU's ghost images hold no more. */
 static void check_time(FILE *to, const char *kind, const char *what, const struct timespec *now,
 		       const struct timespec *before)
 {
@@ -167,8 +167,8 @@ static void check_time(FILE *to, const char *kind, const char *what, const struc
 }
 
 /*
- * An NFS client keeps a removed file that is open under names of its own, one for each time it was
- * asked to remove it.
+ * Whether the link count is that of a file without a name of its own: 0, or any number on NFS. There the
+ * client keeps a removed file that is open under other names, one for each time it was asked to remove it.
  */
 static bool has_no_name(int fd, const struct stat *st)
 {
@@ -221,7 +221,7 @@ void check_description(FILE *to, const struct holder *expected, int fd)
 	       "%#o, %#o before", flags, expected->flags);
 }
 
-/* Two descriptors of one description must move together. */
+/* Check that two descriptors share one open file description: when one moves the offset, both move. */
 void check_same_description(FILE *to, const char *kind, const char *what, int fd, int other)
 {
 	off_t before = lseek(fd, 0, SEEK_CUR);

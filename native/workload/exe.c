@@ -45,7 +45,7 @@ static int pad(int fd, const struct kind *kind, uint64_t from)
 	return 0;
 }
 
-/* The copy's descriptor must be closed before the copy is run (ETXTBSY). */
+/* Copy this program to path, and close the copy, because a file that is open for writing cannot be run. */
 static int copy_self(const char *path, const struct kind *kind, unsigned int index)
 {
 	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -69,7 +69,7 @@ static int copy_self(const char *path, const struct kind *kind, unsigned int ind
 
 /*
  * Go on in a copy of this program, and remove the copy's name. Returns 0 when this process runs from
- * the copy. Only a workload that holds a deleted executable calls it.
+ * the copy. Only a workload with the kind deleted-exe calls this.
  */
 int run_from_deleted_exe(const struct workload *w, char **argv)
 {

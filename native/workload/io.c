@@ -47,8 +47,8 @@ int read_all(int fd, void *bytes, size_t length, uint64_t offset)
 }
 
 /*
- * Moves the offset of the descriptor, and puts it back. Returns 0 on a file system without
- * SEEK_HOLE, which shows no holes.
+ * Count the bytes of the holes below size that SEEK_HOLE shows. This moves the offset of the descriptor,
+ * and puts it back. Returns 0 on a file system without SEEK_HOLE.
  */
 uint64_t seek_hole_bytes(int fd, uint64_t size)
 {

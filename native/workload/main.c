@@ -63,8 +63,8 @@ static int has_exe(const struct workload *w)
 }
 
 /*
- * Shared ghosts are made first, because the second process would also hold any ghost made before
- * its fork.
+ * Make the ghosts, those of the kind `shared` first: the second process, which is forked for them, would
+ * also hold any ghost that was made before the fork.
  */
 static int make_ghosts(struct workload *w)
 {
@@ -86,7 +86,7 @@ static int make_ghosts(struct workload *w)
 	return err;
 }
 
-/* The length of this file never changes and its name stays, so CRIU treats it as an ordinary file. */
+/* Open DIR/alive. Its length never changes and its name stays, so CRIU treats it as an ordinary file. */
 static int open_alive(const char *dir)
 {
 	char path[PATH_MAX];

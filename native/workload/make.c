@@ -45,8 +45,8 @@ static int write_range(int fd, uint64_t seed, const struct range *range)
 }
 
 /*
- * Sparse writes do not always leave holes, because xfs preallocates behind them. Such ranges are
- * punched out. A file system that can do neither keeps its zeroes.
+ * Punch out all ranges that should be holes. Sparse writes do not always leave holes, because xfs
+ * preallocates behind them. On a file system that cannot punch holes, the zeroes stay.
  */
 static void punch_holes(int fd, const struct kind *kind)
 {
@@ -100,7 +100,7 @@ static int move_fd(int fd, int to)
 	return 0;
 }
 
-/* Open the file again while it has a name: this gives another description of the same file. */
+/* Open the file again while it has a name: this gives another open file description of the same file. */
 static int open_second(struct ghost *ghost, const char *path, int at)
 {
 	int fd = open(path, O_RDONLY | O_APPEND | O_NONBLOCK);
@@ -130,8 +130,8 @@ static int map_ghost(struct ghost *ghost)
 }
 
 /*
- * The times are far from now, so that a file that was merely created again never has them. atime is
- * later than every other time, so that reading never moves it (relatime).
+ * Set the times of the ghost at index. They are far from now, so that a file that was merely created
+ * again never has them. atime is later than every other time, so that reading never moves it (relatime).
  */
 int set_times(int fd, unsigned int index)
 {

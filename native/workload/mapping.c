@@ -10,7 +10,10 @@
 #include "pattern.h"
 #include "workload.h"
 
-/* Only data is touched, because on tmpfs looking at a hole through a shared mapping fills it. */
+/*
+ * Check the data through the mapping. Holes are not touched, because on tmpfs looking at a hole through a
+ * shared mapping fills the hole.
+ */
 static void check_bytes(FILE *to, const struct ghost *ghost)
 {
 	const struct kind *kind = &ghost->kind;
@@ -23,7 +26,7 @@ static void check_bytes(FILE *to, const struct ghost *ghost)
 	result(to, kind->name, "mapping", wrong < 0, "byte %lld differs", (long long)wrong);
 }
 
-/* Write through the descriptor and read through the mapping, and the reverse. */
+/* Write through the descriptor and read through the mapping, then write and read the other way round. */
 static void check_with_descriptor(FILE *to, const struct ghost *ghost)
 {
 	uint64_t at = ghost->kind.lead + 12345;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Makes a second process that inherits an open file description. The first process proves that both
- * still share one: when one moves the offset, it moves for both.
+ * processes still share it: when one of them moves the offset, the offset moves for both.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +20,9 @@
 #include "workload.h"
 
 /*
- * The page is anonymous and shared, so it is a file with link count 0 that is not one of our
- * ghosts. A dump without CRIU has to leave the page out. So a test that makes such a dump puts
- * the file DIR/page in its place.
+ * The page through which the two processes talk. If it is anonymous and shared, it is a file with link
+ * count 0 that is not one of our ghosts, which a dump without CRIU has to leave out. So a test that makes
+ * such a dump makes the file DIR/page, and the processes use that instead.
  */
 struct shared_page {
 	_Atomic uint64_t asked; /* number of the last question */

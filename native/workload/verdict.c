@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The whole examination, made by the workload itself or by a stranger that has only the descriptors. */
+/* The whole examination, made by the workload itself, or by a new process that has only the descriptors. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "verdict.h"
 #include "workload.h"
 
-/* The check of a mapping stores into it, which moves mtime, so the times are put back. */
+/* Put mtime back: the check of a mapping stores into it, which moves the file's mtime. */
 static void restore_mtime(int fd, const struct holder *expected)
 {
 	struct timespec times[2] = {
@@ -91,8 +91,9 @@ void verdict(FILE *to, struct workload *w)
 }
 
 /*
- * This process has only the descriptors. A ghost that had none (mapped, deleted-exe) is expected at
- * FIRST_FD + i all the same; its file is checked, but not its description.
+ * Check a ghost in a new process that has only the descriptors. A ghost that had no descriptor (mapped,
+ * deleted-exe) is expected at FIRST_FD + i all the same. Then its file is checked, but not the open file
+ * description.
  */
 static void verify_ghost(struct workload *w, const struct ghost *ghost)
 {

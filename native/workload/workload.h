@@ -16,7 +16,7 @@
 #include <time.h>
 
 #define FIRST_FD 100	   /* ghost i is held at FIRST_FD + i */
-#define FIRST_EXTRA_FD 110 /* its dup is at 110 + 3i, its second open at 111 + 3i */
+#define FIRST_EXTRA_FD 110 /* ghost i's dup is at 110 + 3i, its second open at 111 + 3i */
 #define MAX_GHOSTS 10
 #define MAX_HOLDERS (MAX_GHOSTS * 4)
 
@@ -54,10 +54,10 @@ struct holder {
 	uint64_t size;
 	uint64_t offset;
 	uint64_t ino;
-	uint64_t hole_bytes; /* as SEEK_HOLE showed them when it was made */
-	uint64_t digest;     /* of the executable; 0 otherwise */
-	uint64_t address;    /* of the mapping; 0 when there is none */
-	uint64_t length;     /* of the mapping */
+	uint64_t hole_bytes; /* bytes in holes that SEEK_HOLE showed when the ghost was made */
+	uint64_t digest;     /* FNV-1a of the executable; 0 for other holders */
+	uint64_t address;    /* where the mapping begins; 0 when there is none */
+	uint64_t length;     /* length of the mapping */
 	uint32_t mode;
 	uint32_t uid;
 	uint32_t gid;
@@ -71,7 +71,7 @@ struct ghost {
 	int dup_fd;
 	int second_fd;
 	uint8_t *map;
-	uint8_t *map2;		  /* the second half again, SHAPE_MAP */
+	uint8_t *map2;		  /* SHAPE_MAP: another mapping, of the second half of the file */
 	struct shared_page *page; /* where the two processes talk to each other */
 	pid_t child;
 };

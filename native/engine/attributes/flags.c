@@ -10,7 +10,7 @@
 /*
  * These are the flags that chattr(1) can set on any file and that can be set again on a file with
  * content: S, i, a, d, A. The other flags are the file system's own business (extents, inline
- * data), or belong to the file's place on it (compression, project, no-COW).
+ * data), or depend on where in that file system the file lies (compression, project, no-COW).
  */
 #define KEPT (FS_SYNC_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL)
 

@@ -11,7 +11,7 @@ GK_PUBLIC int gk_list_xattrs(int fd, void *names, uint64_t *length, struct gk_re
 	int error = used < 0 ? -errno : 0;
 
 	memset(report, 0, sizeof(*report));
-	if (error == -ERANGE) /* say how much it would have needed */
+	if (error == -ERANGE) /* find out how much room the names need */
 		used = flistxattr(fd, NULL, 0);
 	if (used >= 0)
 		*length = (uint64_t)used;

@@ -5,8 +5,9 @@
 #include <stdint.h>
 
 /*
- * Allocate a buffer for reads. It begins at a multiple of 4096, which is for speed alone: a page may be
- * larger. NULL when there is no memory. The caller frees it with free().
+ * Allocate a buffer for reads. It begins at a multiple of 4096, for speed. No caller may rely on an
+ * alignment to pages, because a page may be larger. NULL when there is no memory. The caller frees
+ * the buffer with free().
  */
 void *window_alloc(uint64_t bytes);
 

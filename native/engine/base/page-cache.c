@@ -33,7 +33,11 @@ bool is_dirty(int fd, uint64_t offset, uint64_t length)
 	return ask(fd, offset, length, &pages) && pages.dirty + pages.writeback > all / 2;
 }
 
-/* Others have pages elsewhere (ZFS), or in the files of another file system (overlayfs). */
+/*
+ * Whether the file system is known to keep a file's pages in that file's own page cache, which is
+ * the one that cachestat(2) looks at. Other file systems keep them elsewhere (ZFS), or with the
+ * file of the file system below (overlayfs).
+ */
 static bool has_pages_of_its_own(int fd)
 {
 	struct statfs about;

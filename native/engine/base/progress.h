@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Another thread reads how far a call has come, and can stop it. progress may be NULL. */
+/* How far a call has come: another thread reads this, and can stop the call. progress may be NULL. */
 #ifndef GK_PROGRESS_H
 #define GK_PROGRESS_H
 

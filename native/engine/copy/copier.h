@@ -17,10 +17,13 @@ struct copier {
 	uint32_t ways;	       /* set of enum gk_copy_way that have not failed yet; 0 before the first copy */
 	uint32_t used;	       /* set of enum gk_copy_way that moved bytes */
 	bool dirty_by_hand;    /* dirty pages are copied by read and write, not shared by reflink */
-	bool shared_by_hand;   /* ranges that several processors can share are copied by read and write */
+	bool shared_by_hand;   /* ranges that several processors copy together are copied by read and write */
 	uint64_t block;	       /* reflink needs offsets that are multiples of this */
 	unsigned char *window; /* WINDOW_BYTES long; the caller owns it */
-	/* An earlier image that to may hold, or NULL. With one, bytes are compared and not shared. */
+	/*
+	 * The earlier image that the file `to` may hold, or NULL. If there is one, bytes are compared
+	 * with it, and nothing is reflinked.
+	 */
 	struct earlier *earlier;
 	struct gk_progress *progress;
 	uint64_t done; /* bytes that the last copy has copied: all of its length, or up to its failure */

@@ -15,7 +15,10 @@
 #include "copy/copy.h"
 #include "map/walk.h"
 
-/* A longer extent that the read engine finds would no longer be in memory when it is copied. */
+/*
+ * The longest extent that the read engine may give. It reads all of an extent to find it, and the
+ * beginning of a longer one would no longer be in memory when the extent is copied.
+ */
 #define READ_EXTENT_BYTES (UINT64_C(64) << 20)
 
 static int prepare(int from, int to, uint64_t size, struct gk_report *report)
@@ -70,7 +73,7 @@ static int copy_extents(struct walk *walk, struct copier *copier, struct gk_repo
 			 0;
 }
 
-/* A ghost that lost a hole at its end is noticed only here, because holes are not read. */
+/* Check the ghost's size. Only this notices that a hole at the end is gone: holes are not read. */
 static int check_size(int from, uint64_t size, struct gk_report *report)
 {
 	struct stat about;

@@ -23,10 +23,10 @@ struct range {
 	uint64_t from, to, length;
 	uint64_t next;		/* the first window that no thread has taken */
 	uint64_t failed_at;	/* where the first failed window failed, or length */
-	struct earlier counted; /* by other threads */
-	int error;		/* the error of that window */
-	bool writing;
-	pthread_mutex_t lock; /* guards the four fields above */
+	struct earlier counted; /* what the threads but the caller's have counted */
+	int error;		/* the error of the window that failed first */
+	bool writing;		/* that window failed in writing */
+	pthread_mutex_t lock;	/* guards failed_at, counted, error and writing; next is atomic */
 };
 
 /*
@@ -123,7 +123,7 @@ int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t len
 
 	if (has_help(length))
 		on_all_processors(help, &range, length / WINDOW_BYTES, WORTH_A_THREAD);
-	/* The caller's window is always there, so this copies what no other thread had memory for. */
+	/* This thread has the caller's window, so it copies everything if the others get no memory. */
 	all_windows(&range, copier->window, earlier);
 	earlier_add(earlier, &range.counted);
 	copier->used |= GK_COPY_READ_WRITE;

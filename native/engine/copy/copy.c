@@ -69,13 +69,14 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 }
 
 /*
- * Choose the ways that are worth trying on the source's file system, at the first copy: a dump of small
- * ranges only does not copy in this way. ext4 and xfs take large writes
- * in large folios, so read and write is twice as fast there as the kernel's own copy, which goes
- * page by page. Before xfs shares blocks, it writes dirty pages to the disk and waits for it; read
- * and write is done sooner. On btrfs, which computes checksums, reflink is still the faster way. On
- * tmpfs the kernel's copy is faster than read and write by one processor, and slower than by two.
- * (docs/decisions/0008)
+ * Choose the ways that are worth trying on the source's file system. This is done at the first call
+ * of copy_bytes(), because a dump that has only small ranges never calls it.
+ *
+ * ext4 and xfs take large writes in large folios, so read and write is twice as fast there as the
+ * kernel's own copy, which goes page by page. Before xfs shares blocks, it writes dirty pages to the
+ * disk and waits for it; read and write is done sooner. On btrfs, which computes checksums, reflink
+ * is still the faster way. On tmpfs the kernel's copy is faster than read and write by one
+ * processor, and slower than read and write by two. (docs/decisions/0008)
  */
 static void choose_ways(struct copier *copier)
 {
@@ -107,8 +108,8 @@ static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint6
 }
 
 /*
- * Only whole blocks are reflinked. The tail is copied, so that what is appended to the image next
- * shares no block with it.
+ * Reflink the whole blocks of a range. The bytes behind the last whole block are copied by another
+ * way, because the next bytes of the image go into the same block as these.
  */
 static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
 {

@@ -6,8 +6,9 @@
 #include "copy/earlier.h"
 
 /*
- * Bytes are compared and written in blocks of this size. Between two blocks that differ, up to
- * JOIN_BLOCKS that do not are written, too, because that costs less than another system call.
+ * Bytes are compared and written in blocks of this size. If no more than JOIN_BLOCKS equal blocks
+ * lie between two blocks that differ, the equal ones are written, too, because that costs less than
+ * another system call.
  */
 #ifndef BLOCK
 #define BLOCK UINT64_C(4096)
@@ -20,8 +21,9 @@
 #define PIECE_BYTES (UINT64_C(64) << 10)
 
 /*
- * After so many windows without a byte to keep, only one window in PROBE is compared. Shorter
- * writes than this are always compared, and say nothing about what follows: most are headers.
+ * After GIVE_UP windows in a row without a byte to keep, only one window in PROBE is compared.
+ * Writes shorter than SHORT_BYTES are always compared, and are not counted as windows: most of them
+ * are headers, which say nothing about the data that follows.
  */
 #define GIVE_UP 4
 #define PROBE 8
@@ -61,7 +63,7 @@ static void mark(struct over *over, uint64_t from, uint64_t to, enum verdict ver
 		over->verdicts[block_of(over, from)] = verdict;
 }
 
-/* Read what is to be compared. Bytes that cannot be read are written instead. */
+/* Read a part of the earlier image. Bytes that cannot be read are written over without comparing. */
 static void read_part(struct over *over, unsigned char *room, uint64_t from, uint64_t to)
 {
 	int64_t got = read_full(over->fd, room + (from - over->offset), to - from, from);
@@ -70,7 +72,10 @@ static void read_part(struct over *over, unsigned char *room, uint64_t from, uin
 	mark(over, reached, to, UNCOMPARED);
 }
 
-/* To read what is not in memory takes longer than to write over it. */
+/*
+ * Read the pieces of the earlier image that are in memory. The others are not compared, because
+ * reading them from the disk takes longer than writing over them.
+ */
 static void read_what_is_in_memory(struct over *over, unsigned char *room)
 {
 	uint64_t from, to, begin = over->offset;
@@ -108,7 +113,7 @@ static void compare(struct over *over, const struct iovec *pieces, int count)
 	}
 }
 
-/* Write the bytes from here to there of the pieces, which begin at over->offset. */
+/* Write the bytes of [from, to). The pieces, one after the other, begin at over->offset. */
 static int write_part(const struct over *over, const struct iovec *pieces, uint64_t from, uint64_t to)
 {
 	struct iovec some[64];

@@ -20,7 +20,7 @@ struct earlier {
 	uint32_t misses;     /* how many windows in a row had to be written whole */
 };
 
-/* A window of data, and the headers of all chunks that gather.h collects for one window. */
+/* The longest write: a window of data, and the headers of all chunks that gather.h adds to it. */
 #define EARLIER_BYTES (WINDOW_BYTES + (UINT64_C(64) << 10))
 
 /* As writev_full, but bytes that are already in the file are not written again. */

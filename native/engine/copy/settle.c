@@ -19,7 +19,7 @@ GK_PUBLIC int gk_settle(int fd, struct gk_report *report)
 	do
 		ret = fsync(fd);
 	while (ret && errno == EINTR);
-	/* a file system that never writes back has nothing to wait for, and some servers have no fsync */
+	/* these are no failures: some file systems never write back, and some servers have no fsync */
 	if (ret && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS && errno != EROFS)
 		return fail(report, -errno, 0, "the disk could not take what was written");
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);

@@ -14,14 +14,18 @@
 
 struct give_up {
 	struct chain chain;
-	struct batch batch; /* only tells how many bytes a unit has */
+	struct batch batch; /* holds one unit at a time, to count the bytes that it has; nothing is read */
 	struct level *level;
 	uint32_t depth, taker, takers;
 	int record_fd;
 	uint64_t first, end; /* the range that is not written yet */
 	uint32_t range_taker;
 	uint64_t ranges, units;
-	uint64_t given_now; /* units. Opening an image puts its size into the report, so it is counted here */
+	/*
+	 * Units that this call gives up. report->size gets the number at the end and not sooner,
+	 * because opening an image writes the image's size there.
+	 */
+	uint64_t given_now;
 	unsigned char window[GIVEN_WINDOW_RANGES * GIVEN_RANGE_BYTES];
 	uint64_t filled; /* bytes of the window */
 	struct gk_report *report;
@@ -78,7 +82,7 @@ static int add_unit(struct give_up *give, uint64_t unit, uint32_t taker)
 	return error;
 }
 
-/* How many bytes a unit has in the level's own image or data. */
+/* Count the bytes that a unit has in the level's own image or data. */
 static int count_bytes(struct give_up *give, uint64_t unit, uint64_t *bytes)
 {
 	int error;
@@ -161,7 +165,10 @@ static int open_give_up(struct give_up *give, const struct gk_level *levels, uin
 		return error;
 	if (give->depth == 0 || give->depth >= count || give->taker == 0)
 		return fail(give->report, -EINVAL, 0, "layer %u of %u gives nothing up", give->depth, count);
-	/* The first level may be an image: then it has replaced everything. */
+	/*
+	 * A layer above this one that is a whole image needs nothing from below. Only the first
+	 * level may be one: then it has replaced every unit.
+	 */
 	for (uint32_t above = 1; above < give->depth; above++)
 		if (give->chain.levels[above].whole)
 			return fail(give->report, -EINVAL, 0, "layer %u needs no parent", above);

@@ -11,7 +11,7 @@
 
 struct punch {
 	struct chain chain;
-	uint64_t at, length; /* neighbours in the data that are not punched yet */
+	uint64_t at, length; /* units that follow each other in the data, and are not punched yet */
 	struct gk_report *report;
 };
 
@@ -36,7 +36,10 @@ static int punch_hole(struct punch *punch)
 	return 0;
 }
 
-/* Behind the end of the data there is nothing to lose, and a file system without holes says so there, too. */
+/*
+ * Find out whether the file system can punch holes, by one behind the end of the data, where nothing
+ * can be lost.
+ */
 static int try_behind_end(struct punch *punch)
 {
 	int error;

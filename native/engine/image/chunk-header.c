@@ -71,7 +71,7 @@ uint32_t encode_padded_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t o
 	uint64_t used = encode_chunk(header, offset, length);
 	uint64_t room = used + (align - (position + used) % align) % align;
 
-	/* If tag, size and zeroes cannot fill the room exactly, take one block more. */
+	/* If the padding's tag, its length and its zeroes cannot fill the room, take a block more. */
 	for (;; room += align) {
 		used = encode_chunk_filling(header, offset, length, room, zeroes);
 		if (used)

@@ -20,8 +20,8 @@ uint32_t encode_padded_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t o
 			     uint64_t position, uint64_t align, uint64_t *zeroes);
 
 /*
- * The same for a chunk whose raw bytes have to begin room bytes behind the begin of its header.
- * Returns 0 when no header has exactly that length.
+ * The same for a chunk whose header and padding have to be exactly `room` bytes long. Returns 0 when
+ * no header has that length.
  */
 uint32_t encode_chunk_filling(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset, uint64_t length,
 			      uint64_t room, uint64_t *zeroes);

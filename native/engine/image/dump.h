@@ -13,7 +13,7 @@
 
 struct dump {
 	struct walk walk;
-	struct walk_ahead ahead; /* over walk */
+	struct walk_ahead ahead; /* runs `walk` ahead of the copying */
 	struct walk zeroes;	 /* over one data range at a time, when zeroes inside data are left out */
 	struct copier copier;
 	struct gather gather;

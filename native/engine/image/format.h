@@ -27,8 +27,8 @@
 #define CHUNK_ENTRY_MAX (UINT32_C(128) << 10)
 
 /*
- * A chunk of no bytes, with padding, fills a gap that is too long for the padding of the next
- * header. Its entry has at least this length.
+ * A chunk without raw bytes fills a gap that is too long for the padding of one header. The entry
+ * of such a chunk, with its padding, has at least this length.
  */
 #define FILLER_MIN (UINT32_C(32) << 10)
 

@@ -5,7 +5,7 @@
 #include "copy/earlier.h"
 #include "image/gather.h"
 
-/* Reading through a gap of at most this size costs less than another system call. */
+/* A gap of at most this size between two chunks is read with them: another call costs more. */
 #define GAP_BYTES (UINT64_C(16) << 10)
 
 static int read_run(struct gather *gather)

@@ -22,13 +22,13 @@ struct gather {
 	struct earlier *earlier; /* an earlier image that to may hold */
 	unsigned char *window;	 /* WINDOW_BYTES long; the caller owns it */
 	uint64_t position;	 /* where the next byte of the image is written */
-	uint64_t data_bytes;	 /* gathered and not yet written */
-	uint64_t image_bytes;	 /* the same with headers */
-	uint64_t run_offset;	 /* offset in the ghost of the run that is being collected */
+	uint64_t data_bytes;	 /* data that was gathered and is not yet written */
+	uint64_t image_bytes;	 /* the same with the headers and the head of the image */
+	uint64_t run_offset;	 /* offset in the ghost of the run: chunks and gaps read at once */
 	uint64_t run_bytes;
 	uint64_t run_at; /* offset in the window where the run will be */
 	uint32_t chunks;
-	int count;    /* of pieces */
+	int count;    /* how many pieces there are */
 	bool writing; /* the last failure was in writing the image */
 	struct iovec pieces[2 * GATHER_CHUNKS + 1];
 	unsigned char headers[GATHER_CHUNKS][CHUNK_HEADER_ROOM];
@@ -37,7 +37,9 @@ struct gather {
 /* Begin an image. The head is written with what follows it, and has to stay valid until then. */
 void gather_head(struct gather *gather, const void *head, uint64_t length);
 
-/* Add a chunk of at most WINDOW_BYTES. Returns false when there is no room for it before a flush. */
+/*
+ * Add a chunk of at most WINDOW_BYTES. Returns false when it has no room before a gather_flush().
+ */
 bool gather_add(struct gather *gather, uint64_t offset, uint64_t length, int *error);
 
 /*

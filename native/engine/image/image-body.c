@@ -6,8 +6,9 @@
 #include "map/walk.h"
 
 /*
- * Data stays where the earlier image has it if the gap in front of it is no longer than its padding
- * and a share of the data. So an image grows by no more than that, however often it is dumped over.
+ * Data stays where the earlier image has it if the gap in front of it is no longer than the padding
+ * of its header plus one part in WASTE_SHARE of the data. WASTE_BYTES is the padding of small data.
+ * So gaps make an image longer by no more than that, however often it is dumped over.
  */
 #define WASTE_BYTES (UINT64_C(4) << 10)
 #define WASTE_SHARE 4
@@ -34,7 +35,10 @@ static bool fits(const struct dump *dump, const struct gk_extent *extent)
 		encode_chunk_filling(header, place->offset, place->length, place->position - end, &zeroes));
 }
 
-/* Dump a range that the earlier image has not, or not where it could stay. */
+/*
+ * Dump a range that does not stay at a place of the earlier image: in front of the next place if it
+ * fits there, else it is put off to the end.
+ */
 static int dump_elsewhere(struct dump *dump, const struct gk_extent *extent)
 {
 	struct places *places = &dump->places;
@@ -47,7 +51,7 @@ static int dump_elsewhere(struct dump *dump, const struct gk_extent *extent)
 	return append_chunk(dump, extent);
 }
 
-/* The first part of a range that is all in the next place, or not in it at all. */
+/* The length of the first part of a range: a part lies in the next place as a whole, or not at all. */
 static uint64_t part_length(const struct places *places, const struct gk_extent *extent)
 {
 	uint64_t start = places->next.offset, end = start + places->next.length;
@@ -67,7 +71,7 @@ static bool wastes(const struct dump *dump, const struct gk_extent *extent, uint
 	return position > end_of_image(dump) + padding + extent->length / WASTE_SHARE;
 }
 
-/* Dump a range that is all in the next place, or not in it at all. */
+/* Dump a part of a range, which lies in the next place as a whole, or not at all. */
 static int dump_part(struct dump *dump, const struct gk_extent *extent)
 {
 	const struct image_chunk *place = &dump->places.next;
@@ -80,7 +84,10 @@ static int dump_part(struct dump *dump, const struct gk_extent *extent)
 	error = place_chunk(dump, extent, position);
 	if (error <= 0)
 		return error;
-	/* No header has the right length. Without its first block, the rest has room for one. */
+	/*
+	 * No header fills the room in front of the data exactly. So the first block goes elsewhere,
+	 * and its room is added to the room for the header of the rest.
+	 */
 	first.length = dump->align < extent->length ? dump->align : extent->length;
 	rest.offset += first.length;
 	rest.length -= first.length;
@@ -106,7 +113,7 @@ static int dump_data(struct dump *dump, const struct gk_extent *extent)
 	return error;
 }
 
-/* Dump what had no room in front of the places. It is in order, too. */
+/* Dump the ranges that were put off. Their offsets ascend. */
 static int dump_put_off(struct dump *dump)
 {
 	uint32_t i;
@@ -144,7 +151,7 @@ static int dump_chunks(struct dump *dump)
 	int got, error;
 
 	while ((got = walk_ahead_next(&dump->ahead, &extent)) > 0) {
-		/* The read engine has tested for zero already. */
+		/* The read engine gives no blocks of zeroes, so its extents need no test. */
 		bool test = dump->detect_zeroes && dump->ahead.engine != GK_ENGINE_READ;
 
 		error = 0;

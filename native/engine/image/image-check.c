@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Walks over an image that only read: they check that it is sound, or list its chunks. */
+/* The calls that only read a ghost image: one checks that it is sound, and one lists its chunks. */
 #include <errno.h>
 #include <string.h>
 

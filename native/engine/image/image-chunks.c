@@ -14,10 +14,10 @@
  */
 #define WIDE_BYTES (UINT64_C(4) << 20)
 
-/* Longer gaps are filled by chunks without data, each of this length. */
+/* Gaps longer than GAP_MAX are filled by chunks without data, each of this length. */
 #define FILLER_BYTES (UINT64_C(64) << 10)
 
-/* A ghost that lost a hole at its end is noticed only here, because holes are not read. */
+/* Only this check notices that a hole at the ghost's end is gone, because holes are not read. */
 int check_still_whole(struct dump *dump)
 {
 	struct stat about;
@@ -101,7 +101,7 @@ uint64_t end_of_image(const struct dump *dump)
 	return dump->gather.position + dump->gather.image_bytes;
 }
 
-/* Write a header, which goes on with zeroes, at the end of the image. */
+/* Write a header, and zeroes as its padding, at the end of the image. */
 static int write_header(struct dump *dump, unsigned char *header, uint64_t bytes, uint64_t zeroes,
 			uint64_t offset)
 {
@@ -136,7 +136,10 @@ int append_chunk(struct dump *dump, const struct gk_extent *extent)
 	return extent->length >= LARGE_BYTES ? dump_large(dump, extent) : dump_small(dump, extent);
 }
 
-/* Fill room bytes, which are too many for the padding of one header. */
+/*
+ * Write chunks without data until no more than GAP_MAX of `room` bytes are left, which the padding
+ * of one header can fill.
+ */
 static int fill_gap(struct dump *dump, uint64_t offset, uint64_t room)
 {
 	unsigned char header[CHUNK_HEADER_ROOM];

@@ -5,10 +5,10 @@
 
 #include "image/dump.h"
 
-/* A header fills a gap of at most this length by its padding. */
+/* The padding of one header can fill a gap of at most this length. */
 #define GAP_MAX (UINT64_C(96) << 10)
 
-/* Align raw bytes of large chunks to at most this. */
+/* The largest alignment of the raw bytes of a chunk. */
 #define WIDE_ALIGN (UINT64_C(64) << 10)
 
 /* Where the next chunk's header will be. */
@@ -19,7 +19,8 @@ int append_chunk(struct dump *dump, const struct gk_extent *extent);
 
 /*
  * Dump a range so that its data begins at position, where the earlier image has it. Returns 1, and
- * has done nothing, when no header fills the room before it.
+ * has done nothing, when the new image has passed that position, or no header fills the room in
+ * front of it.
  */
 int place_chunk(struct dump *dump, const struct gk_extent *extent, uint64_t position);
 

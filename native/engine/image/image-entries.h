@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Parses the two messages of a ghost image. The bytes may come from anybody. */
+/* Parses the two kinds of entries of a ghost image. The bytes may come from anybody. */
 #ifndef GK_IMAGE_ENTRIES_H
 #define GK_IMAGE_ENTRIES_H
 

@@ -10,15 +10,15 @@
 #include "image/image-read.h"
 
 /*
- * Read only this much after a large chunk, because usually another large chunk follows. A whole
- * window would be read for one header.
+ * Read only this much after a large chunk. Usually another large chunk follows, so of a whole window
+ * only one header would be used.
  */
 #define FAR_READ_BYTES (UINT64_C(8) << 10)
 
 /*
- * Read only this much at a time if only headers are wanted. It has room for a header whose padding
- * ends on the next block. It also has room for a small header, its one block of data and the next
- * header, which then needs no read of its own.
+ * Read only this much at a time if only headers are wanted. This has room for a header whose padding
+ * ends on the next block. It also has room for a small header, one block of data and the header that
+ * follows, which then needs no read of its own.
  */
 #define HEADER_READ_BYTES 4608
 
@@ -154,7 +154,10 @@ void image_close(struct image *image)
 	image->window = NULL;
 }
 
-/* The offsets go back here. Walk the first run again, which ends where this chunk's header begins. */
+/*
+ * The offsets go back at this chunk, and the second run begins. Open a walk over the first run,
+ * which ends where the header of this chunk begins.
+ */
 static int begin_second_run(struct image *image, uint64_t header)
 {
 	int error;
@@ -170,7 +173,7 @@ static int begin_second_run(struct image *image, uint64_t header)
 		return error;
 	image->report->image_bytes = image->bytes;
 	image->first->bytes = header;
-	image->first->second_run = true; /* so that it cannot go back, even if the file is changed now */
+	image->first->second_run = true; /* so no third walk begins, even if the file is changed now */
 	error = image_next(image->first, &image->beside);
 	return error < 0 ? error : 0;
 }
@@ -222,7 +225,7 @@ static int next_header(struct image *image, struct chunk_entry *entry)
 		return bad(image, header, "a chunk's data is cut short");
 	if (entry->length > 0)
 		return 1;
-	/* A small image could hold millions of short ones. */
+	/* A chunk without data has a minimum length: a small image could hold millions of short ones. */
 	return length < FILLER_MIN ? bad(image, header, "a chunk without data") : 0;
 }
 

@@ -35,8 +35,9 @@ struct image {
 	bool first_run_only; /* the walk ends where the offsets go back; set it after image_open() */
 	bool second_run;     /* the offsets went back */
 	/*
-	 * In the second run: a walk over the first run again, which is one step ahead, in beside.
-	 * So chunks of both runs are compared without a list of them.
+	 * In the second run: another walk over the first run, and the chunk that it has reached. That
+	 * chunk is the first one that does not end before the current chunk of the second run. So
+	 * chunks of both runs are compared without a list of them.
 	 */
 	struct image *first;
 	struct image_chunk beside;

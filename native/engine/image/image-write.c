@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Begins and ends a ghost image, and checks both files before and after it is written. */
+/* Begins and ends a ghost image, and checks ghost and image before, and the ghost again after. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +17,9 @@
 #include "map/walk.h"
 
 /*
- * The read engine finds data by reading the file, so the data is then in the page cache. This limit
- * on one extent makes us copy it while it is still there. Otherwise a large file on a server would
- * be fetched twice.
+ * The longest extent that the read engine may give. It finds data by reading the file, so the data
+ * is in the page cache afterwards. With this limit the data is copied while it is still there.
+ * Otherwise a large file on a server would be fetched twice.
  */
 #define READ_CHUNK_BYTES (UINT64_C(64) << 20)
 
@@ -94,7 +94,10 @@ int dump_ghost(struct dump_room *room, const struct dump_request *request, struc
 	if (error)
 		return error;
 	error = check_files(dump);
-	/* These are read first: the head may be longer than the earlier one, and go over a chunk's header. */
+	/*
+	 * The places of the earlier image are opened before anything is written: the new head may be
+	 * longer than the earlier one, and be written over the header of the first chunk.
+	 */
 	if (!error && dump->over && chunked)
 		places_open(&dump->places, request->image_fd, dump->earlier_bytes);
 	gather_head(&dump->gather, request->header, request->header_bytes);

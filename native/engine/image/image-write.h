@@ -23,7 +23,7 @@ struct dump_request {
 	struct gk_progress *progress; /* may be NULL */
 };
 
-/* As gk_dump, with this memory. */
+/* As gk_dump, with the memory of room. */
 int dump_ghost(struct dump_room *room, const struct dump_request *request, struct gk_report *report);
 
 #endif

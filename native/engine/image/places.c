@@ -5,7 +5,7 @@
 #include "base/io.h"
 #include "image/places.h"
 
-/* A smaller image is as soon written as looked at. */
+/* To write a smaller image takes no longer than to look where it has its data. */
 #define WORTH_BYTES (UINT64_C(256) << 10)
 
 /*
@@ -32,7 +32,7 @@ static void read_next(struct places *places)
 void places_open(struct places *places, int fd, uint64_t bytes)
 {
 	memset(places, 0, sizeof(*places));
-	/* The length comes first: to look at an image takes a window of memory, which costs more than the dump. */
+	/* A small image is not even opened: the window for that costs more than the dump. */
 	if (bytes < WORTH_BYTES)
 		return;
 	if (image_open_headers(&places->image, fd, &places->report) < 0 || !places->image.chunked) {

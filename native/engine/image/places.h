@@ -16,7 +16,7 @@ struct places {
 	struct image image; /* the earlier image, read just ahead of what is written over it */
 	struct gk_report report;
 	struct image_chunk next; /* the next place; its length is 0 when there is none left */
-	bool last;		 /* the image ends where this place does */
+	bool last;		 /* the image ends where this place ends */
 	uint32_t small;		 /* small chunks in a row */
 	struct put_off *put_off; /* in order */
 	uint32_t put_offs;
@@ -26,10 +26,10 @@ struct put_off {
 	uint64_t offset, length;
 };
 
-/* Begin. An earlier image of so few bytes that it is not worth it, or that cannot be read, has no places. */
+/* Find the first place. There are none if the earlier image is short, or cannot be read. */
 void places_open(struct places *places, int fd, uint64_t bytes);
 
-/* Leave out the places of what lies before offset in the ghost. */
+/* Go on to the first place of data that does not end before offset in the ghost. */
 void places_skip(struct places *places, uint64_t offset);
 
 /* From now on there are no places. */

@@ -63,7 +63,7 @@ static int restore_small(struct restore *restore, const struct image_chunk *chun
 
 	if (restore->run_pieces == RUN_PIECES || chunk->offset != restore->run_offset + restore->run_bytes)
 		error = write_run(restore);
-	if (!error) /* it may read on, and so call write_run, too */
+	if (!error) /* before this reads the next window, it calls write_run by image->leaving */
 		error = image_bytes(&restore->image, chunk->position, chunk->length, &bytes);
 	if (error)
 		return error;

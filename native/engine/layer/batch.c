@@ -10,8 +10,9 @@
 #include "layer/batch.h"
 
 /*
- * A unit has at most one piece for each of its bytes. The two runs of an image are read one after the
- * other, so if the file is changed meanwhile, each may have a piece for each byte.
+ * A unit has at most one piece for each of its bytes, in each of the two runs of an image. The runs
+ * are read one after the other. So if somebody changes the file meanwhile, both may have a piece for
+ * every byte.
  */
 #define UNIT_PIECES_MAX (2 * UNIT_BYTES)
 #define PIECES_MAX (2 * UNIT_PIECES_MAX)
@@ -86,7 +87,7 @@ static void read_and_check(void *argument, uint32_t index)
 	for (uint32_t block = 0; block < UNIT_BLOCKS; block++)
 		if (!is_zero(unit->bytes + block * BLOCK_BYTES, BLOCK_BYTES))
 			blocks |= (uint16_t)(1u << block);
-	if (!blocks && !unit->known) { /* it needs no record, and so no digest */
+	if (!blocks && !unit->known) { /* a unit of zeroes gets no record, so it needs no digest */
 		unit->blocks = 0;
 		return;
 	}

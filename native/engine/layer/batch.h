@@ -22,9 +22,10 @@ struct unit {
 	uint64_t number;
 	uint32_t first_piece, pieces;
 	uint32_t length; /* bytes in front of the ghost's end: those behind it count as zero */
-	bool known;	 /* a map says blocks and digest: the bytes must be like that */
-	bool skipped;	 /* it is in a parent that nobody asked for, or was given up */
-	bool given;	 /* the first level has given it up */
+	bool known;	 /* blocks and digest come from a map, and the bytes must match them */
+	/* Not read: it is in a parent that is not looked at, was given up, or is written already. */
+	bool skipped;
+	bool given; /* the first level has given it up */
 	uint16_t blocks;
 	unsigned char digest[DIGEST_BYTES];
 	unsigned char *bytes; /* UNIT_BYTES */
@@ -42,7 +43,7 @@ int batch_init(struct batch *batch, struct gk_report *report);
 void batch_free(struct batch *batch);
 void batch_clear(struct batch *batch);
 
-/* False when another unit, with as many pieces as one can have, would find no room. */
+/* Whether there is room for another unit, with as many pieces as a unit can have. */
 bool batch_has_room(const struct batch *batch);
 
 void batch_add_piece(struct batch *batch, int fd, uint64_t position, uint32_t at, uint32_t length);

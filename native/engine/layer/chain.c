@@ -17,7 +17,7 @@ int chain_open(struct chain *chain, const struct gk_level *levels, uint32_t coun
 	if (count == 0 || count > GK_LEVELS_MAX)
 		return fail(report, -EINVAL, 0, "cannot walk over %u layers", count);
 	while (chain->count < count) {
-		/* A level that cannot be opened is closed with the others. */
+		/* count goes up even if the level cannot be opened, so that chain_close() closes it, too. */
 		error = level_open(&chain->levels[chain->count], &levels[chain->count], report);
 		chain->count++;
 		if (error)
@@ -58,9 +58,9 @@ int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth)
 }
 
 /*
- * How much of a unit lies in front of the end of a level's ghost. The bytes that its data has behind
- * the end count as zero, for this level and for all above it: no ghost gets them, so no digest may
- * depend on them.
+ * How many bytes of a unit lie in front of the end of the ghost as a level has it. The level's data
+ * may have bytes behind that end. They count as zero, for this level and for all above it: no ghost
+ * gets them, so no digest may depend on them.
  */
 static uint32_t length_at(const struct level *level, uint64_t unit)
 {
@@ -151,7 +151,10 @@ int chain_add(struct chain *chain, uint64_t number, bool open, struct batch *bat
 		    "the last layer needs a parent at offset %llu of the ghost", (unsigned long long)start);
 }
 
-/* The image is removed when it is packed, so its chunks are counted by another reader, gk_check(). */
+/*
+ * After it is packed, an image is removed. So gk_check(), which is another reader, counts the bytes
+ * of its chunks once more.
+ */
 int chain_took_all(struct chain *chain)
 {
 	const struct run *runs = chain->levels[0].runs;

@@ -25,21 +25,26 @@ void chain_close(struct chain *chain);
 int chain_next(struct chain *chain, uint64_t *unit);
 
 /*
- * Does the first level get a unit from level depth, if that has it? Units are asked for in ascending order.
- * Returns 1, 0, or a negative errno.
+ * Does each level above level depth say that the unit is in its parent? Then the first level gets
+ * the unit from level depth or from one below. Units are asked for in ascending order. Returns 1, 0,
+ * or a negative errno.
  */
 int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth);
 
-/* Add a unit to the batch that chain_next() has just given, without the places of its bytes. */
+/* Add the unit that chain_next() has just given to the batch, without the places of its bytes. */
 void chain_pass(const struct chain *chain, struct batch *batch);
 
 /*
- * Add a unit to the batch, with the places of its bytes. Units are asked for in ascending order. With
- * open, the unit gets no places when the last level says that it is in a parent.
+ * Add a unit to the batch, with the places of its bytes. Units are asked for in ascending order. A
+ * unit that the last level says is in a parent is an error. With open it is none: then the unit is
+ * skipped.
  */
 int chain_add(struct chain *chain, uint64_t unit, bool open, struct batch *batch);
 
-/* When all units were added: did they get every byte of the first level, if that is an image? 0 or -EIO. */
+/*
+ * Call this when all units were added. If the first level is an image, it checks that they have got
+ * every byte of the image. Returns 0, -EIO when bytes are missing, or another negative errno.
+ */
 int chain_took_all(struct chain *chain);
 
 #endif

@@ -17,8 +17,8 @@ struct given {
 	int fd; /* -1: there is no record */
 	struct gk_report *report;
 	uint64_t below;	 /* all units below it were given up */
-	uint64_t ranges; /* how many the record has */
-	uint64_t units;	 /* of the ghost */
+	uint64_t ranges; /* how many ranges the record has */
+	uint64_t units;	 /* how many units the ghost has */
 	uint64_t left;	 /* units of the record that are in ranges behind the current one */
 	uint32_t takers;
 	uint64_t next; /* index of the range behind the current one */
@@ -28,12 +28,12 @@ struct given {
 	uint64_t window_first, window_ranges;
 };
 
-/* size is that of the ghost in bytes. */
+/* size is the size of the ghost in bytes. */
 int given_open(struct given *given, const struct gk_level *from, uint64_t size, struct gk_report *report);
 
 /*
- * Was a unit given up? Then given->taker says to whom; 0 where it is below given->below. Units are asked
- * for in ascending order. Returns 1, 0, or a negative errno.
+ * Was a unit given up? Returns 1, 0, or a negative errno. After 1, given->taker says to whom; it is 0
+ * where only given->below says that the unit was given up. Units are asked for in ascending order.
  */
 int given_has(struct given *given, uint64_t unit);
 

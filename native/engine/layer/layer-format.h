@@ -10,15 +10,17 @@
  *   2 bytes   a bit for each block of 4 KiB that is not all zero, the first block being bit 0
  *   2 bytes   where the unit is: RECORD_HERE or RECORD_PARENT
  *   4 bytes   zero
- *   32 bytes  BLAKE3 of the unit's 64 KiB; behind the ghost's end it counts as zero
+ *   32 bytes  BLAKE3 of the unit's 64 KiB; bytes behind the ghost's end count as zero
  * A unit without a record is zero, whatever a parent has there.
  *
  * The data holds the blocks of the units that are here, one after the other and without gaps.
  *
- * The record says which units a layer has given up, so that it cannot be put together any more. Holes
- * in the data say nothing: a copy may have filled them, or made others. It begins with a head of 32
- * bytes: the magic, the number of ranges, the number of units in all of them, 8 bytes each, the number
- * of takers, 4 bytes, and 4 bytes of zero. Then come the ranges, 24 bytes each, in ascending order:
+ * A third file, the record of what was given up, says which units a layer no longer has, because a
+ * child has replaced them. The ghost of such a layer cannot be put together any more. Holes in the
+ * data say nothing: a copy may have filled them, or made others. The file begins with a head of 32
+ * bytes: the magic, the number of ranges, the number of units in all of them, 8 bytes each, the
+ * number of takers, 4 bytes, and 4 bytes of zero. Then come the ranges, 24 bytes each, in ascending
+ * order:
  *   8 bytes   number of the first unit
  *   8 bytes   how many units
  *   4 bytes   the taker to whom they were given up: its place in the list of the manifest, from 1

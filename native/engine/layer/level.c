@@ -27,7 +27,10 @@ static int open_run(struct run *run, int fd, bool second, struct gk_report *repo
 	return error;
 }
 
-/* Several threads read neighbouring units, which the kernel would not take for one sequential read. */
+/*
+ * Ask the kernel to read ahead. Several threads read neighbouring units, and the kernel would not
+ * take that for one sequential read.
+ */
 static void read_ahead(int fd)
 {
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -120,7 +123,7 @@ static int add_chunks(struct run *run, uint64_t start, struct batch *batch)
 	return error;
 }
 
-/* Neighbouring blocks lie together in the data, too. */
+/* Add the places of a unit's blocks. Neighbouring blocks lie together in the data: one place each. */
 static void add_blocks(struct level *level, const struct record *record, struct batch *batch)
 {
 	uint64_t position = record->position;

@@ -12,9 +12,9 @@ struct batch;
 /* A walk over chunks of an image whose offsets ascend. */
 struct run {
 	struct image image;
-	struct image_chunk chunk; /* the first one that may not be used up */
+	struct image_chunk chunk; /* the first chunk that later units may have bytes from */
 	bool ended;		  /* there is no such chunk */
-	uint64_t taken;		  /* bytes that units got from it */
+	uint64_t taken;		  /* bytes that units got from the chunks of this run */
 };
 
 struct level {

@@ -9,7 +9,7 @@
 #include "layer/little-endian.h"
 #include "layer/map-read.h"
 
-/* No file is longer (off_t), and no sum of offsets below it overflows. */
+/* The largest size that is taken for one: the sum of two offsets below it does not overflow. */
 #define SIZE_MAX_BYTES (UINT64_C(1) << 62)
 
 static int bad(struct map *map, uint64_t position, const char *what)

@@ -17,7 +17,7 @@ struct record {
 	uint64_t unit;
 	uint16_t blocks;
 	uint16_t where;
-	uint64_t position; /* of its blocks in the data, only of RECORD_HERE */
+	uint64_t position; /* where the unit's blocks lie in the data; only for RECORD_HERE */
 	unsigned char digest[DIGEST_BYTES];
 };
 
@@ -25,8 +25,8 @@ struct map {
 	int fd;
 	struct gk_report *report;
 	uint64_t size;	     /* of the ghost */
-	uint64_t records;    /* how many the map has */
-	uint64_t data_bytes; /* that belong to it */
+	uint64_t records;    /* how many records the map has */
+	uint64_t data_bytes; /* how many bytes of data belong to the map */
 	uint64_t next;	     /* index of the record behind the current one */
 	uint64_t data_next;  /* where the data of the next record begins */
 	bool ended;

@@ -7,7 +7,10 @@
 #include "base/memory.h"
 #include "layer/name.h"
 
-/* Reads the whole map: the head, and what is behind it, into records where that is given. */
+/*
+ * Read the whole map into the hash that is its name. Also copy its head, and put all bytes behind the
+ * head into the hash `records`, unless that is NULL.
+ */
 static int read_map(int map_fd, struct gk_name *name, unsigned char head[LAYER_HEAD_BYTES],
 		    blake3_hasher *records, struct gk_report *report)
 {

@@ -8,8 +8,9 @@
 #include "layer/layer-format.h"
 
 /*
- * Name a map that was just written, from what a reader gets of it. Its head must be these bytes, and all
- * behind it must have gone through records. Returns 0, or -EIO where another map is read than was written.
+ * Read a map that was just written, and name it. Its head must be these bytes, and records must be
+ * the hash of all bytes that were written behind the head. Returns 0, -EIO where the map reads
+ * differently, or another negative errno.
  */
 int name_written(int map_fd, const unsigned char head[LAYER_HEAD_BYTES], const blake3_hasher *records,
 		 struct gk_name *name, struct gk_report *report);

@@ -20,7 +20,7 @@ struct pack {
 	int map_fd, data_fd;	    /* -1: only count */
 	uint64_t records, data_bytes;
 	unsigned char written[BATCH_UNITS * RECORD_BYTES];
-	blake3_hasher all_records; /* those that were written */
+	blake3_hasher all_records; /* a hash of the records that were written */
 	struct gk_name *name;
 	struct gk_report *report;
 	struct gk_progress *progress;
@@ -56,7 +56,10 @@ static int write_blocks(struct pack *pack, const struct unit *unit)
 	return error;
 }
 
-/* Behind the last write there may be units that were given up: the data is as long as the map says. */
+/*
+ * Make the data as long as the map says. Units that were given up are holes, and behind the last
+ * write there may be some of them.
+ */
 static int end_data(struct pack *pack)
 {
 	if (ftruncate(pack->data_fd, (off_t)pack->data_bytes) == 0)
@@ -65,7 +68,7 @@ static int end_data(struct pack *pack)
 		    (unsigned long long)pack->data_bytes);
 }
 
-/* Whether the parent has the same bytes. Returns 1, 0, or a negative errno. */
+/* Whether the unit stays in the parent, which has the same bytes. Returns 1, 0, or a negative errno. */
 static int is_in_parent(struct pack *pack, const struct unit *unit, uint32_t index)
 {
 	const struct unit *other = &pack->others.units[index];
@@ -147,7 +150,7 @@ static int collect(struct pack *pack, uint64_t *unit)
 		got = chain_next(&pack->ghost, unit);
 		if (got <= 0)
 			return got;
-		/* Without a parent to compare with, what the last level needs of one stays there. */
+		/* Without a parent to compare with, units that the last level has in a parent stay there. */
 		error = chain_add(&pack->ghost, *unit, pack->parent.count == 0, &pack->units);
 		if (!error && pack->parent.count)
 			error = chain_add(&pack->parent, *unit, false, &pack->others);

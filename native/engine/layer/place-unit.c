@@ -8,7 +8,7 @@
 #include "copy/copy.h"
 #include "layer/place-unit.h"
 
-/* As a dump aligns the data of a chunk (native/engine/image/image-body.c). */
+/* The data of a chunk is aligned as a dump aligns it (native/engine/image/image-chunks.c). */
 #define WIDE_BYTES (UINT64_C(4) << 20)
 #define WIDE_ALIGN (UINT64_C(64) << 10)
 
@@ -25,7 +25,10 @@ int flush_pieces(struct unpack *unpack)
 		       0;
 }
 
-/* Write what is gathered if another piece, for position, cannot be gathered with it. */
+/*
+ * Write the gathered pieces if there is no room for another one, or if a piece for position would not
+ * follow them.
+ */
 static int make_room(struct unpack *unpack, uint64_t position)
 {
 	bool follows = !unpack->count || unpack->gathered_at + unpack->gathered == position;
@@ -33,7 +36,7 @@ static int make_room(struct unpack *unpack, uint64_t position)
 	return unpack->count == PIECES_MAX || !follows ? flush_pieces(unpack) : 0;
 }
 
-/* The bytes must stay where they are until flush_pieces(). */
+/* Gather a piece. Its bytes must stay where they are until flush_pieces(). */
 static int gather(struct unpack *unpack, const void *bytes, uint64_t length, uint64_t position)
 {
 	int error = make_room(unpack, position);
@@ -73,8 +76,8 @@ int check_written(struct unpack *unpack, const unsigned char *bytes, uint64_t le
 }
 
 /*
- * Begin the next chunk of the image, whose first byte is at offset of the ghost. When the chunk is
- * passed, its header is there already.
+ * Begin the next chunk of the image, whose first byte is at offset of the ghost. With passed, an
+ * earlier call has written the header of this chunk.
  */
 static int begin_chunk(struct unpack *unpack, uint64_t offset, bool passed)
 {
@@ -88,7 +91,7 @@ static int begin_chunk(struct unpack *unpack, uint64_t offset, bool passed)
 		return got;
 	if (got == 0 || at != offset)
 		return fail(unpack->report, -EBADMSG, offset, "the map was changed while it was read");
-	/* Before the header gets its place: this place belongs to the piece that is gathered next. */
+	/* This may write the gathered pieces and set count to 0, and count chooses the header's buffer. */
 	error = make_room(unpack, unpack->position);
 	if (error)
 		return error;
@@ -113,8 +116,9 @@ static int begin_chunk(struct unpack *unpack, uint64_t offset, bool passed)
 }
 
 /*
- * Share a range with the file it comes from, where both lie on blocks. Returns false where that fails,
- * and where the range has bytes that count as zero, because the file may have others there.
+ * Reflink a range from the file that it comes from, if source and destination lie on blocks. Returns
+ * false if that fails. It also returns false if some bytes of the range count as zero because they
+ * lie behind the ghost's end: the source may have other bytes there.
  */
 static bool clone(struct unpack *unpack, const struct unit *unit, uint32_t at, uint64_t length, uint64_t to)
 {
@@ -144,7 +148,10 @@ static bool clone(struct unpack *unpack, const struct unit *unit, uint32_t at, u
 	return false;
 }
 
-/* Where neighbouring blocks of a unit go: *to, and *length bytes of them. Rows are asked for in order. */
+/*
+ * Find out where a row of neighbouring blocks of a unit goes: *length bytes, which is cut at the
+ * ghost's end, go to *to. Rows are asked for in ascending order.
+ */
 static int place_row(struct unpack *unpack, uint64_t offset, uint64_t *length, uint64_t *to, bool passed)
 {
 	int error = 0;

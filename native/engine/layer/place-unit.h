@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Puts the bytes of a ghost where they belong in the image, or in the file, that it is put together in. */
+/* Puts the bytes of a unit where they belong in the image or the file that is being written. */
 #ifndef GK_PLACE_UNIT_H
 #define GK_PLACE_UNIT_H
 
@@ -16,7 +16,7 @@
 struct unpack {
 	struct chain chain;
 	struct batch batch;
-	struct runs runs; /* only of an image */
+	struct runs runs; /* the chunks that an image will have; unused for a file */
 	uint64_t run_left;
 	int to; /* -1: only check */
 	bool image;
@@ -28,12 +28,12 @@ struct unpack {
 	int count;
 	uint64_t gathered_at, gathered;
 	unsigned char headers[PIECES_MAX][CHUNK_HEADER_ROOM];
-	/* Units below first are there already. */
+	/* Earlier calls have written the units below first. */
 	uint64_t first;
-	uint64_t written;    /* bytes of the ghost, by this call */
-	bool check_first;    /* compare them with their digests, */
+	uint64_t written;    /* bytes of the ghost that this call has written */
+	bool check_first;    /* compare the units below first with their digests, */
 	uint64_t check_from; /* from this unit on */
-	uint64_t bad;	     /* units that are not as they were packed */
+	uint64_t bad;	     /* how many units are not as they were packed */
 	bool ended;	     /* there is no unit behind those that were handled */
 	struct gk_report *report;
 	struct gk_progress *progress;
@@ -42,15 +42,18 @@ struct unpack {
 /* Write a unit that was read. Its bytes must stay in memory until flush_pieces(). */
 int write_unit(struct unpack *unpack, const struct unit *unit);
 
-/* A unit that is there already: go on behind it, and with check_first add the places where it lies. */
+/*
+ * Go on behind a unit that an earlier call has written. If the unit is to be checked, add the places
+ * where it lies in the file to the batch.
+ */
 int pass_unit(struct unpack *unpack, struct unit *unit);
 
 int flush_pieces(struct unpack *unpack);
 
-/* Is what was written for a unit compared with what was to be written? */
+/* Whether a unit that an earlier call has written is to be compared with what it should be. */
 bool is_checked(const struct unpack *unpack, uint64_t unit);
 
-/* Has the file these bytes? 0 or -EBADMSG. */
+/* Returns 0 if the file has these bytes, -EBADMSG if it has others, or another negative errno. */
 int check_written(struct unpack *unpack, const unsigned char *bytes, uint64_t length, uint64_t position);
 
 #endif

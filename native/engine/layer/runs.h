@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ranges of a ghost that are not zero, as a map says them: the chunks of its image. */
+/* A walk over the ranges of a ghost that a map calls not zero. Each is a chunk of the ghost's image. */
 #ifndef GK_RUNS_H
 #define GK_RUNS_H
 
@@ -7,7 +7,7 @@
 
 struct runs {
 	struct map map;
-	uint16_t left; /* blocks of the current record that were not given out */
+	uint16_t left; /* a bit for each block of the current record that was not given out yet */
 };
 
 int runs_open(struct runs *runs, int map_fd, struct gk_report *report);
@@ -17,7 +17,7 @@ int runs_next(struct runs *runs, uint64_t *offset, uint64_t *length);
 
 void runs_close(struct runs *runs);
 
-/* Take the first row of neighbouring blocks out of *blocks, which has one. */
+/* Take the first row of neighbouring blocks out of *blocks, which must not be 0. */
 void take_blocks(uint16_t *blocks, uint32_t *first, uint32_t *count);
 
 #endif

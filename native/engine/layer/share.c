@@ -40,7 +40,10 @@ static int step(struct side *side)
 	return got < 0 ? got : 0;
 }
 
-/* Returns 0, or a negative errno. *done is what is shared now; less than length where bytes differ. */
+/*
+ * Ask the file system to share a range. *done is how many bytes it shares now, which are fewer than
+ * length where bytes differ. Returns 0 or a negative errno.
+ */
 static int dedupe(struct share *share, uint64_t from, uint64_t to, uint64_t length, uint64_t *done)
 {
 	struct {
@@ -146,8 +149,9 @@ static int compare(struct share *share, uint64_t from, uint64_t to, uint64_t len
 }
 
 /*
- * The place on the disk of the byte at position, and how many bytes follow it there (at most length).
- * Returns false where the map does not say it: without FIEMAP, and for compressed or unwritten data.
+ * Find the place on the disk of the byte at position. *length, which is at most what it was before,
+ * becomes the number of bytes that lie there in a row. Returns false where the file system's map does
+ * not say it: without FIEMAP, and for compressed, inline or unwritten data.
  */
 static bool place_of(int fd, uint64_t position, uint64_t *length, uint64_t *place)
 {
@@ -220,7 +224,11 @@ static int share_chunks(struct share *share)
 	return step(from_end <= to_end ? &share->from : &share->to);
 }
 
-/* Ask before anything is read. The first blocks hold the heads, and do no harm where they are equal. */
+/*
+ * Find out whether the file system can share blocks before anything is compared, by asking it to
+ * share the first blocks of both images. They hold the heads. If they are equal, sharing them does
+ * no harm.
+ */
 static int probe(struct share *share)
 {
 	uint64_t block = share->block, done;

@@ -18,7 +18,10 @@ static uint64_t bytes_of(const struct unit *unit)
 	return (uint64_t)__builtin_popcount(unit->blocks) * BLOCK_BYTES;
 }
 
-/* When it only checks, it goes on behind a unit that is bad. The report keeps the message of the first. */
+/*
+ * Count the units of a batch by what the check has found. A check goes on behind a bad unit, and the
+ * report keeps the message of the first one.
+ */
 static void count_checked(struct unpack *unpack)
 {
 	struct gk_report *report = unpack->report;
@@ -67,7 +70,10 @@ static int add_unit(struct unpack *unpack, uint64_t unit, bool local)
 	return pass_unit(unpack, &unpack->batch.units[unpack->batch.count - 1]);
 }
 
-/* Handle the units below last, until most_bytes were written. *unit becomes the first that was not. */
+/*
+ * Handle the units from *unit on and below last, until most_bytes were written. *unit becomes the
+ * first unit that was not handled.
+ */
 static int unpack_units(struct unpack *unpack, uint64_t last, uint64_t most_bytes, uint64_t *unit)
 {
 	bool checks = unpack->to < 0, local = checks && unpack->chain.count == 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Chooses the engine by file system. Safety comes first, then speed (nanoseconds for each extent). */
+/* Chooses the engine by file system. Safety comes first, then speed, in nanoseconds for each extent. */
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -39,9 +39,10 @@ static const struct opinion unknown = {
 
 /*
  * statfs says overlayfs, whichever file system lies below, and overlayfs passes requests for a map
- * on to that. None of the file systems above whose map cannot be trusted has FIEMAP. So if FIEMAP
- * is answered, lseek can be trusted, too. Source: fs/overlayfs/inode.c (ovl_fiemap), file.c
- * (ovl_llseek).
+ * on to that file system. The file systems above whose map cannot be trusted have no FIEMAP, except
+ * CIFS (SMB 3), where lseek writes dirty pages back before it asks the server, whose answer then
+ * counts. So if FIEMAP is answered, lseek is used. Source: fs/overlayfs/inode.c (ovl_fiemap),
+ * file.c (ovl_llseek), fs/smb/client/smb2ops.c (smb3_fiemap, smb3_llseek).
  */
 static const struct opinion overlay[2] = {
 	{ MAGIC_OVERLAY, GK_ENGINE_READ,

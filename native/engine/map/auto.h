@@ -11,7 +11,7 @@
  */
 int choose_engine(int fd, uint32_t *engine, const char **why);
 
-/* Whether a file system's extent map shows all dirty data outside unwritten extents. */
+/* Whether the file system's extent map shows all dirty data that lies outside unwritten extents. */
 bool maps_show_dirty_holes(int fd);
 
 #endif

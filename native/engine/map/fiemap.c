@@ -28,7 +28,7 @@ struct fiemap_state {
 	bool may_trust_gaps;
 	/* [walk->pos, doubt_end) is unwritten or a gap; lseek decides what is in it. */
 	uint64_t doubt_end;
-	uint32_t doubt_flags;	/* has FIEMAP_EXTENT_UNWRITTEN, or else this is a gap */
+	uint32_t doubt_flags;	/* has FIEMAP_EXTENT_UNWRITTEN for an unwritten extent, and not for a gap */
 	uint64_t no_data_until; /* lseek said that there is no data before this offset */
 	uint64_t data_until;	/* lseek said that there is data up to this offset */
 	struct fiemap map;	/* room for BATCH extents follows it */
@@ -115,7 +115,7 @@ static int ask(struct walk *walk)
 	return 0;
 }
 
-/* [from, to) holds no data. Returns 1 when it is an unwritten extent, 0 when it is a gap. */
+/* Go on behind [from, to), which has no data. Returns 1 for an unwritten extent, 0 for a gap. */
 static int pass_empty(struct walk *walk, uint64_t from, uint64_t to, struct gk_extent *extent)
 {
 	struct fiemap_state *state = walk->fiemap;
@@ -126,8 +126,8 @@ static int pass_empty(struct walk *walk, uint64_t from, uint64_t to, struct gk_e
 }
 
 /*
- * lseek takes every cached page for data. A page of an unwritten extent that was only read is zero,
- * so the bytes are tested.
+ * Test for zero what lseek calls data in a range of doubt. lseek takes every cached page for data,
+ * and a page that was only read may be zero.
  */
 static int test_cached(struct walk *walk, uint64_t limit, struct gk_extent *extent)
 {

@@ -8,8 +8,8 @@
 #define ALONE_EXTENTS 256
 
 /*
- * Limits for how far the thread runs ahead. Holes count, too. Bytes that the thread has read should
- * still be in the page cache when they are copied, and progress should show regularly.
+ * Limits for one batch of the thread. In BATCH_BYTES holes count, too. Bytes that the thread has read
+ * should still be in the page cache when they are copied, and progress should show regularly.
  */
 #define BATCH_EXTENTS 512
 #define BATCH_BYTES (UINT64_C(64) << 20)
@@ -17,15 +17,15 @@
 
 struct batch {
 	uint32_t count;
-	int end;	 /* what walk_next() returned after the last extent; 1: the walk goes on */
-	uint32_t engine; /* the engine that found all of them, except the one at which it gave up */
+	int end;	 /* the last return value of walk_next(); 1: the walk goes on */
+	uint32_t engine; /* the engine in use when the batch began; another may have found its last extent */
 	struct gk_extent extents[BATCH_EXTENTS];
 };
 
 struct walk_thread {
 	struct walk *walk;
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards filled and emptied; the finder owns a batch until it is filled */
+	pthread_mutex_t lock; /* guards filled and emptied; the thread owns a batch until it is filled */
 	pthread_cond_t moved;
 	uint64_t filled, emptied;
 	const struct batch *current; /* the batch that the caller is emptying */

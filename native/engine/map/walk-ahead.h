@@ -9,7 +9,7 @@
 #include "map/walk.h"
 
 struct walk_ahead {
-	struct walk *walk;	    /* owned by this from the first call until walk_ahead_end() */
+	struct walk *walk;	    /* nobody else may use it between the first call and walk_ahead_end() */
 	uint32_t engine;	    /* the engine that found the extent given out last */
 	uint32_t alone;		    /* extents found without a thread */
 	struct walk_thread *thread; /* NULL: not started */

@@ -24,7 +24,7 @@ struct read_state;
 
 struct walk {
 	int fd;
-	uint32_t engine; /* the one in use now */
+	uint32_t engine; /* the engine in use now */
 	uint32_t fallbacks;
 	uint64_t size;
 	uint64_t pos;		      /* everything below it has been answered */
@@ -41,9 +41,9 @@ struct walk {
 	 */
 	bool may_read_on;
 	uint64_t read_until;  /* seek reads up to here */
-	uint64_t probe_start; /* probe_extents were asked for since this offset */
+	uint64_t probe_start; /* from this offset on, probe_extents extents were found by asking */
 	uint32_t probe_extents;
-	bool bounded;		  /* read was not asked for by name, so GK_READ_HOLES_MAX holds */
+	bool bounded;		  /* no caller asked for read by name, so GK_READ_HOLES_MAX holds */
 	struct gk_extent waiting; /* found while merging, and not given out yet */
 	bool has_waiting;
 };

@@ -110,8 +110,9 @@ static void next_engine(struct walk *walk)
 }
 
 /*
- * Reading finds all data on every file system. But reading a large file that is nearly all hole
- * takes too long if nobody asked for it.
+ * Whether the read engine may begin. It finds all data on every file system, but it reads holes, too.
+ * A large file that is nearly all hole would take too long, and the caller did not ask for that.
+ * Returns 0 or a negative errno.
  */
 static int may_read(struct walk *walk)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A carrier is the program between a sender and its receiver: ssh, or our own `ghostkeep carry`. It is
- * started here and not by the event loop, because a connection that breaks while processes are frozen
- * is made again by the thread that sends.
+ * started here and not by JavaScript's event loop. When a connection breaks while processes are frozen,
+ * the thread that sends makes a new one, without the event loop.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +18,14 @@
 #include "base/memory.h"
 #include "base/report.h"
 
-/* The most that a user without privileges gets (pipe(7)): less would be a switch for every 64 KiB. */
+/*
+ * The largest pipe that a user without privileges gets (pipe(7)). With a default pipe the two
+ * processes would take turns after every 64 KiB.
+ */
 #define PIPE_BYTES (1 << 20)
 #define TERM_MS 1000
 
-/* Strings that lie one behind the other, as a vector that ends with NULL. */
+/* Make a vector that ends with NULL of strings that lie one behind the other. NULL without memory. */
 static char **to_vector(const char *strings, uint32_t count)
 {
 	char **vector = calloc((size_t)count + 1, sizeof(*vector));
@@ -67,7 +70,10 @@ static int spawn(pid_t *pid, char **arguments, char **environment, int in, int o
 	return -error;
 }
 
-/* Descriptors below 3 would be overwritten while the child is prepared. */
+/*
+ * Move a descriptor to a number of 3 or more. The child's stdin and stdout are put into place one
+ * after the other, and would overwrite a lower one.
+ */
 static int high(int fd)
 {
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -127,7 +133,7 @@ GK_PUBLIC int gk_carrier_start(const char *arguments, uint32_t arguments_count, 
 	return 0;
 }
 
-/* Returns whether the process ended within wait_ms; *status is then what waitpid(2) gave. */
+/* Returns whether the process ended within wait_ms. If it did, *status is what waitpid(2) gave. */
 static int has_ended(pid_t pid, int wait_ms, int *status)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -19,15 +19,15 @@
 struct link {
 	int in, out;
 	uint32_t dead_ms, beat_ms;
-	uint64_t until_ms; /* link_until */
+	uint64_t until_ms; /* see link_until() */
 	uint32_t received; /* sequence of the next frame from the other side */
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	pthread_t beater;
 	bool beats, end;
-	/* These belong to the holder of the lock. */
+	/* Only the holder of the lock may use the fields below. */
 	uint32_t sent; /* sequence of our next frame */
-	int broken;    /* why nothing can be sent any more: part of a frame may be out */
+	int broken;    /* 0, or the errno of a failed send: half a frame may be out, so none may follow */
 	uint64_t sent_at_ms;
 };
 
@@ -144,7 +144,7 @@ int link_receive(struct link *link, uint32_t wait_ms, void *buffer, struct frame
 	return error;
 }
 
-/* The thread that says that we are alive. It ends when nothing can be sent any more. */
+/* The thread that sends `alive`. It ends at gk_link_close(), or when nothing can be sent any more. */
 static void *beat(void *argument)
 {
 	struct link *link = argument;
@@ -181,7 +181,7 @@ GK_PUBLIC int gk_link_open(int in_fd, int out_fd, uint32_t dead_ms, uint64_t *ha
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&link->ended, &clock);
 	pthread_condattr_destroy(&clock);
-	/* A larger pipe means fewer switches between the two sides. A socket has no such size. */
+	/* A larger pipe means fewer switches between the two sides. On a socket this fails, and need not work. */
 	(void)fcntl(in_fd, F_SETPIPE_SZ, PIPE_BYTES);
 	if (out_fd >= 0)
 		(void)fcntl(out_fd, F_SETPIPE_SZ, PIPE_BYTES);

@@ -30,7 +30,7 @@ enum frame_type {
 	FRAME_ALIVE = 127,
 };
 
-/* Pieces of one payload, at most. */
+/* A payload is sent from at most this many pieces. */
 #define LINK_PIECES 4
 
 struct link;
@@ -61,12 +61,13 @@ int link_send(struct link *link, uint32_t type, struct iovec *pieces, int count,
 	      struct gk_report *report);
 
 /*
- * Until another call, whatever the caller sends or receives fails with -ETIMEDOUT after this time of
- * now_ms(), even if the other side goes on to say that it is alive. UINT64_MAX is never.
+ * Set the deadline of all that the caller sends or receives from now on, as a time of now_ms(). After
+ * it, link_send() and link_receive() fail with -ETIMEDOUT, even if the other side goes on to say that
+ * it is alive. UINT64_MAX takes the deadline back.
  */
 void link_until(struct link *link, uint64_t until_ms);
 
-/* gk_link_receive into buffer. */
+/* As gk_link_receive(), into buffer. *frame says what came, and points into buffer. */
 int link_receive(struct link *link, uint32_t wait_ms, void *buffer, struct frame *frame,
 		 struct gk_report *report);
 

@@ -5,7 +5,7 @@
 #include "base/threads.h"
 #include "move/read-ahead.h"
 
-/* Helpers for less are not worth their start. */
+/* Threads are started only for a range of this many windows or more: starting them costs time, too. */
 #define WORTH_WINDOWS 3
 
 static struct window *window_at(struct read_ahead *ahead, uint64_t number)
@@ -86,7 +86,10 @@ void read_ahead_begin(struct read_ahead *ahead, uint64_t from, uint64_t end)
 		ahead->helpers_count++;
 }
 
-/* While the oldest window is not read yet, the sender reads another one: otherwise it would only wait. */
+/*
+ * This runs on the sender's thread. While the oldest window is not read yet, it reads another window
+ * that nobody has taken, and it waits only when there is none.
+ */
 const struct window *read_ahead_next(struct read_ahead *ahead)
 {
 	struct window *oldest = NULL;

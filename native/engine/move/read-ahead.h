@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and digests a ghost ahead of the thread that sends it. Other threads help. The sender waits for none
- * of them that has not begun, because on a busy machine it would wait for a processor with each window. While
- * one has begun and is not done, the sender reads a later window itself.
+ * Reads and digests a ghost, in windows, ahead of the thread that sends it. Other threads help. The sender
+ * reads a window itself if no helper has begun it: on a busy machine a helper may have to wait for a
+ * processor. While a helper still reads the window that is to be sent next, the sender reads a later one.
  */
 #ifndef GK_READ_AHEAD_H
 #define GK_READ_AHEAD_H
@@ -19,7 +19,7 @@ struct window {
 	uint64_t offset, length;
 	unsigned char *bytes;
 	unsigned char entries[DATA_BLOCKS * ENTRY_BYTES];
-	int64_t got; /* what read(2) gave: if that is less than length, there are no entries */
+	int64_t got; /* bytes read, or a negative errno; entries are valid only if it equals length */
 	bool is_read;
 };
 
@@ -29,10 +29,10 @@ struct read_ahead {
 	pthread_cond_t changed;
 	pthread_t helpers[HELPERS];
 	uint32_t helpers_count;
-	/* These belong to the holder of the lock. Windows are counted from the begin of the range. */
+	/* Only the holder of the lock may use the fields below. Windows are counted from `from` on. */
 	uint64_t from, end;
-	uint64_t taken; /* somebody reads or has read those below */
-	uint64_t sent;
+	uint64_t taken; /* each window below this number was read, or is being read */
+	uint64_t sent;	/* each window below this number was given back */
 	bool is_over;
 	struct window windows[AHEAD];
 };
@@ -40,13 +40,13 @@ struct read_ahead {
 /* bytes has room for AHEAD windows. */
 void read_ahead_open(struct read_ahead *ahead, int fd, unsigned char *bytes);
 
-/* From now on windows of [from, end) are read. All windows of the range before were given back. */
+/* Begin to read the windows of [from, end). All windows of the last range must have been given back. */
 void read_ahead_begin(struct read_ahead *ahead, uint64_t from, uint64_t end);
 
-/* The next window, or NULL at the end of the range. */
+/* Returns the next window, or NULL at the end of the range. */
 const struct window *read_ahead_next(struct read_ahead *ahead);
 
-/* Give that window back. */
+/* Give back the window that read_ahead_next() has returned. */
 void read_ahead_done(struct read_ahead *ahead);
 
 /* End all threads. */

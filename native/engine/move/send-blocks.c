@@ -13,8 +13,8 @@ static int table_failed(struct body *body, int error)
 }
 
 /*
- * The table says zero as soon as `zero` is sent. That needs no acknowledgement, because a block of zeroes is
- * never sent as the same.
+ * Make the table say zero for the range that is held, before its frame is sent. That needs no
+ * acknowledgement, because a block of zeroes is never sent as `same`.
  */
 static int clear_entries(struct body *body)
 {
@@ -49,7 +49,10 @@ int blocks_flush(struct body *body)
 	return error ? error : sender_send(body->sender, kind, &piece, 1, NULL, body->report);
 }
 
-/* Hold the blocks up to the offset to, with those in front of them. entries is only for FRAME_SAME. */
+/*
+ * Hold the blocks from body->done up to the offset `to`, as one range with those that are held already
+ * if the kind is the same. Otherwise those are sent first. entries is used for FRAME_SAME only.
+ */
 static int hold(struct body *body, uint32_t kind, uint64_t to, const unsigned char *entries)
 {
 	uint64_t most = kind == FRAME_SAME ? GK_MOVE_SAME_BLOCKS * BLOCK_SIZE : UINT64_MAX;
@@ -79,7 +82,7 @@ int blocks_hold(struct body *body, uint32_t kind, uint64_t to)
 	return hold(body, kind, to, NULL);
 }
 
-/* Send blocks of the window as data. From now until the acknowledgement they are unknown. */
+/* Send blocks of the window as data. Until the acknowledgement the table calls them unknown. */
 static int send_data(struct body *body, uint64_t to, const unsigned char *bytes, const unsigned char *entries)
 {
 	uint64_t length = to - body->done, block = body->done / BLOCK_SIZE;
@@ -114,7 +117,10 @@ static uint32_t kind_of(const unsigned char *now, const unsigned char *acknowled
 	return memcmp(now, acknowledged, ENTRY_BYTES) == 0 ? FRAME_SAME : FRAME_DATA;
 }
 
-/* How many blocks from the first on are of its kind. One frame has DATA_BLOCKS of data at most. */
+/*
+ * How many blocks in a row are of the same kind as the first one. One frame has at most DATA_BLOCKS of
+ * data.
+ */
 static uint32_t row_length(const unsigned char *now, const unsigned char *before, uint32_t count)
 {
 	uint32_t kind = kind_of(now, before), row = 1;

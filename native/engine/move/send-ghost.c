@@ -20,7 +20,10 @@ static uint64_t block_up(uint64_t offset)
 	return block_down(offset + BLOCK_SIZE - 1);
 }
 
-/* A block that has any data is read as a whole, and one that is only in part unwritten is zero. */
+/*
+ * Send an extent, and the hole in front of it. A block that has any data is read as a whole. A block
+ * that is unwritten only in part, and a hole for the rest, goes as zero.
+ */
 static int send_extent(struct body *body, const struct gk_extent *extent)
 {
 	uint64_t end = extent->offset + extent->length, stop;
@@ -87,7 +90,7 @@ static int send_edge(struct body *body, uint32_t type, const char *key)
 	return sender_send(body->sender, type, pieces, 2, NULL, body->report);
 }
 
-/* With these the connection is gone, and nothing more can be sent. */
+/* Whether nothing more can be sent: the connection is broken, or the caller has cancelled. */
 static bool is_of_connection(int error)
 {
 	return error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT || error == -EBADMSG ||
@@ -95,7 +98,7 @@ static bool is_of_connection(int error)
 }
 
 /*
- * A ghost that ended too early or cannot be read: the rest goes as zero, so that the stream stays whole
+ * Send the rest of a ghost that ended too early, or cannot be read, as zero. So the stream stays whole,
  * and the caller can send the ghost again or leave it out of the commit.
  */
 static void send_rest_as_zero(struct body *body)

@@ -47,13 +47,16 @@ static int make_nonblocking(int fd, struct gk_report *report)
 	return 0;
 }
 
-/* Words of a shell or of ssh may come instead of a greeting, so what is shown is cleaned. */
+/*
+ * Exchange greetings. Instead of a greeting, words of a shell or of ssh may come. The message shows
+ * them, with a space in place of each character that a terminal could act on.
+ */
 static int greet(uint64_t link, struct gk_report *report)
 {
 	char theirs[GK_GREETING_BYTES + 1] = "";
 	int error = gk_link_greet(link, GREETING, theirs, report);
 
-	/* A program that takes nothing may have said why. */
+	/* If the other side takes nothing, it may have said why before. So read what it has sent. */
 	if (error == -EPIPE)
 		error = gk_link_greet(link, NULL, theirs, report);
 	if (error == -ENODATA)
@@ -119,7 +122,7 @@ GK_PUBLIC int gk_send_patiently(uint64_t handle, uint32_t stall_ms, struct gk_re
 
 	memset(report, 0, sizeof(*report));
 	sender->stall_ms = stall_ms;
-	link_until(sender->link, UINT64_MAX); /* the next step sets it anew */
+	link_until(sender->link, UINT64_MAX); /* the next step sets a new deadline */
 	return 0;
 }
 

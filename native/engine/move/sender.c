@@ -22,7 +22,7 @@ void sender_stirred(struct sender *sender)
 		link_until(sender->link, now_ms() + sender->stall_ms);
 }
 
-/* One table is open at a time: there may be thousands of ghosts. */
+/* Only one table is open at a time, because there may be thousands of ghosts. */
 int sender_table(struct sender *sender, uint32_t handle, struct gk_report *report)
 {
 	const char *key = sender->ghosts[handle].key;
@@ -89,7 +89,10 @@ int sender_make_room(struct sender *sender, uint32_t count, struct gk_report *re
 	return error;
 }
 
-/* The blocks of all frames up to this one are on the receiver's disk. Blocks in a row are written at once. */
+/*
+ * Take an acknowledgement: the blocks of all frames up to this one are on the receiver's disk. The
+ * table's entries of blocks in a row are written at once.
+ */
 static int take_ack(struct sender *sender, uint32_t sequence, struct gk_report *report)
 {
 	unsigned char entries[DATA_BLOCKS * ENTRY_BYTES];
@@ -174,7 +177,10 @@ int sender_receive(struct sender *sender, bool wait, struct gk_report *report)
 			memset(report->message, 0, sizeof(report->message));
 			return 0;
 		}
-		/* The receiver is gone: a caller that sees -ENODATA would take it for something missing. */
+		/*
+		 * The receiver is gone. Callers of the library get -EPIPE for that, because -ENODATA
+		 * has another meaning for them.
+		 */
 		if (error == -ENODATA)
 			return fail(report, -EPIPE, 0, "the receiver has ended");
 		if (!error)
@@ -204,7 +210,7 @@ int sender_send(struct sender *sender, uint32_t type, struct iovec *pieces, int 
 		*sequence = number;
 	if (!error)
 		return 0;
-	/* Before it closed the connection, the receiver may have said why. */
+	/* The receiver may have said why before it closed the connection. */
 	said = sender_receive(sender, false, report);
 	return said ? said : fail(report, error, 0, "the receiver takes nothing any more");
 }

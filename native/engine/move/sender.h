@@ -22,7 +22,7 @@
 #define ANSWER_BYTES 65536
 
 struct pending {
-	uint32_t sequence; /* of the frame that carries the block */
+	uint32_t sequence; /* the number of the frame that carries the block */
 	uint32_t handle;
 	uint64_t block;
 	unsigned char entry[ENTRY_BYTES];
@@ -31,24 +31,24 @@ struct pending {
 struct sent_ghost {
 	char key[KEY_BYTES];
 	uint64_t size;
-	bool needed; /* the receiver has asked for blocks of it */
+	bool needed; /* the receiver has asked for blocks of this ghost */
 };
 
 struct sender {
 	struct link *link;
 	uint32_t next;	   /* no frame with this number or a higher one was sent */
 	uint64_t bytes;	   /* sent, heads included */
-	uint32_t stall_ms; /* sender_stirred */
+	uint32_t stall_ms; /* see sender_stirred() */
 	uint64_t open_until_ms;
 	uint64_t acknowledged; /* bytes */
-	int tables;	       /* the folder, or -1 */
+	int tables;	       /* the folder of the tables, or -1 */
 	uint32_t first, count;
 	struct pending pending[WINDOW_BLOCKS];
-	struct sent_ghost *ghosts; /* by handle */
+	struct sent_ghost *ghosts; /* a handle is an index of this array */
 	uint32_t ghosts_count, ghosts_room;
 	uint32_t table_of; /* the handle whose table is open */
-	int table;	   /* that table, or -1 */
-	/* The answer that a call waits for. */
+	int table;	   /* the descriptor of that table, or -1 */
+	/* The type of the answer that a call waits for, and the answer. */
 	uint32_t awaited;
 	bool answered;
 	uint32_t answer_length;
@@ -57,16 +57,16 @@ struct sender {
 };
 
 /*
- * Something has moved. The receiver has stall_ms for the next step: to take a frame, to acknowledge, or to
- * answer. That it is alive is not enough, because processes may be frozen meanwhile.
+ * Begin the time for the receiver's next step anew: it has stall_ms to take a frame, to acknowledge, or to
+ * answer. Signs of life alone are not enough, because processes may be frozen meanwhile.
  */
 void sender_stirred(struct sender *sender);
 
-/* Take what has come in, and send a frame. sequence may be NULL. */
+/* Take the frames that have come, then send a frame. sequence may be NULL. */
 int sender_send(struct sender *sender, uint32_t type, struct iovec *pieces, int count, uint32_t *sequence,
 		struct gk_report *report);
 
-/* Take frames of the receiver: those that have come, or with wait at least one. */
+/* Take the frames of the receiver that have come. With wait, wait for the first one. */
 int sender_receive(struct sender *sender, bool wait, struct gk_report *report);
 
 /* Note a new ghost. Returns its handle, or a negative errno. */
@@ -75,10 +75,10 @@ int64_t sender_add(struct sender *sender, const char *key, uint64_t size, struct
 /* Open the table of a ghost as sender->table. */
 int sender_table(struct sender *sender, uint32_t handle, struct gk_report *report);
 
-/* Wait until count more blocks may be without acknowledgement. */
+/* Wait for acknowledgements until there is room in pending for count more blocks. */
 int sender_make_room(struct sender *sender, uint32_t count, struct gk_report *report);
 
-/* A frame with these blocks was sent. There is room for them. */
+/* Note that a frame with these blocks was sent. sender_make_room() has made room for them. */
 void sender_note(struct sender *sender, uint32_t sequence, uint32_t handle, uint64_t block, uint32_t count,
 		 const unsigned char *entries);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Makes a ghost image of a receiver's content without a copy: ghostkeep-move.h has the contract. The
- * content stays at its own offsets. Chunk headers go into the holes between its data. The first
- * block makes room for the head of the image, and goes to the end.
+ * Turns a receiver's ghost into a ghost image without copying it: ghostkeep-move.h has the contract. The
+ * content stays at its own offsets, and chunk headers go into the holes between its data. Only the first
+ * block goes to the end of the file, to make room for the head of the image.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "image/image-chunks.h"
 #include "move/table.h"
 
-#define AT_ONCE 1024 /* entries of a table */
+#define AT_ONCE 1024 /* entries of a table that are read at once */
 #define TAIL_ALIGN (UINT64_C(4) << 10)
 #define FILLER_BYTES (UINT64_C(64) << 10)
 
@@ -72,11 +72,11 @@ static int put_header(struct shape *shape, uint64_t offset, uint64_t length, uin
 	if (!bytes)
 		return -EOPNOTSUPP;
 	shape->at += room;
-	/* The padding is zero already. */
+	/* The padding is not written: a hole is there. */
 	return shape->writes ? writev_full(shape->fd, &piece, 1, at) : 0;
 }
 
-/* Fill the room up to a position, where the bytes of the ghost from offset on are. */
+/* Fill the room from shape->at up to a position with headers. The chunk's data begins at the position. */
 static int put_chunk(struct shape *shape, uint64_t offset, uint64_t length, uint64_t position)
 {
 	int error = 0;
@@ -107,7 +107,7 @@ static int put_chunks(struct shape *shape, uint64_t header_bytes)
 	return put_chunk(shape, 0, BLOCK_SIZE, shape->tail);
 }
 
-/* Runs ascend inside the ghost, do not touch, and the first one has the first block. */
+/* Whether the runs ascend inside the ghost, do not touch, and begin with the first block. */
 static bool are_runs(const struct shape *shape)
 {
 	uint64_t end = 0, blocks = blocks_of(shape->size);
@@ -122,7 +122,7 @@ static bool are_runs(const struct shape *shape)
 	return shape->count > 0;
 }
 
-/* Compute where the tail is. Returns -EOPNOTSUPP where there is no room for all headers. */
+/* Compute where the tail begins. Returns -EOPNOTSUPP where there is no room for all headers. */
 static int plan(struct shape *shape, uint64_t header_bytes)
 {
 	int error = -EOPNOTSUPP;
@@ -132,7 +132,7 @@ static int plan(struct shape *shape, uint64_t header_bytes)
 		return -EOPNOTSUPP;
 	shape->writes = false;
 	shape->tail = (shape->size + TAIL_ALIGN - 1) / TAIL_ALIGN * TAIL_ALIGN;
-	/* No header has exactly some few lengths. */
+	/* There are a few lengths that no header has. If the gap has one of them, try a longer gap. */
 	for (int i = 0; i < 2 && error == -EOPNOTSUPP; i++) {
 		shape->tail += TAIL_ALIGN;
 		error = put_chunks(shape, header_bytes);
@@ -157,7 +157,7 @@ GK_PUBLIC int gk_shape_tail(int data_fd, uint64_t size, uint64_t header_bytes, c
 		got = -ESTALE;
 	if (got < 0)
 		return fail(report, (int)got, 0, "cannot read the first block of a ghost");
-	/* A tail that an earlier attempt has left may be elsewhere. */
+	/* An earlier attempt may have left a tail at another place: cut it off. */
 	if (ftruncate(data_fd, (off_t)size) < 0)
 		return fail(report, -errno, size, "cannot cut a ghost to its size");
 	error = writev_full(data_fd, &piece, 1, shape.tail);

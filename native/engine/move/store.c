@@ -32,7 +32,7 @@ GK_PUBLIC int gk_store_resize(int data_fd, int table_fd, uint64_t size, struct g
 		return fail(report, -EFBIG, 0, "cannot make a ghost of %llu bytes", (unsigned long long)size);
 	if (fstat(data_fd, &data) < 0 || fstat(table_fd, &table) < 0)
 		return fail(report, -errno, 0, "cannot look at a ghost");
-	/* The table never says more than is there: it changes first. */
+	/* The table is changed before the content, so that it never describes bytes that are gone. */
 	if (size < (uint64_t)data.st_size) {
 		if (size % BLOCK_SIZE)
 			error = table_set_unknown(table_fd, blocks - 1, 1);
@@ -74,12 +74,15 @@ GK_PUBLIC int gk_store_data(int data_fd, int table_fd, uint64_t offset, const vo
 		return fail(report, error, offset, "cannot write a ghost at offset %llu",
 			    (unsigned long long)offset);
 	block_entries(bytes, length, entries);
-	/* The disk begins now, and the fsync to come has less to wait for. It reports errors, this does not. */
+	/*
+	 * Writing to the disk begins now, so that the fsync that comes later has less to wait for. Errors
+	 * are ignored here: that fsync reports them.
+	 */
 	(void)sync_file_range(data_fd, (off_t)offset, length, SYNC_FILE_RANGE_WRITE);
 	return 0;
 }
 
-/* Write zeroes where a file that cannot have holes made in it has data. */
+/* Write zeroes over the data of a range. This is for file systems that cannot punch holes. */
 static int overwrite(int fd, uint64_t at, uint64_t end)
 {
 	static const unsigned char zeroes[LARGE_BYTES];

@@ -10,7 +10,7 @@ uint64_t now_ms(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now); /* it cannot fail with this clock */
+	clock_gettime(CLOCK_MONOTONIC, &now); /* with this clock the call cannot fail */
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
@@ -38,7 +38,10 @@ static int await(int fd, short events, uint32_t wait_ms, uint64_t until_ms)
 	}
 }
 
-/* Signs of life bring 16 bytes a second. A network that works brings more than this in dead_ms. */
+/*
+ * The least that must come within dead_ms while a read goes on. A side that sends only `alive` brings
+ * 16 bytes a second. A network that works brings more than this.
+ */
 #define LEAST_BYTES 4000
 
 int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms, uint64_t until_ms)

@@ -13,9 +13,10 @@
 uint64_t now_ms(void);
 
 /*
- * Read length bytes. Returns how many there were before the end, or a negative errno: -ETIMEDOUT when the
- * first did not come within first_ms, or one of the others within dead_ms, and -EBADMSG when less than 4000
- * bytes come in dead_ms. A frame whose length was damaged would be filled by signs of life for hours.
+ * Read length bytes. Returns how many bytes came before the end of the stream, or a negative errno:
+ * -ETIMEDOUT when the first byte did not come within first_ms, or a later one within dead_ms of the one
+ * before it, and -EBADMSG when fewer than 4000 bytes come in dead_ms. Without this last rule, a frame whose
+ * length was damaged would wait for hours, because signs of life would slowly fill it.
  */
 int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms,
 		    uint64_t until_ms);

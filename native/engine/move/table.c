@@ -8,7 +8,7 @@
 #include "blake3/blake3.h"
 #include "move/table.h"
 
-#define AT_ONCE 1024 /* entries */
+#define AT_ONCE 1024 /* entries that are read or written at once */
 
 static bool is_all(const unsigned char *bytes, uint64_t length, unsigned char byte)
 {

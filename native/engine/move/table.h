@@ -15,7 +15,7 @@
 #define BLOCK_SIZE GK_MOVE_BLOCK_BYTES
 #define ENTRY_BYTES GK_MOVE_ENTRY_BYTES
 
-/* How many blocks a range that begins on a block touches. */
+/* How many blocks a range of this length touches, if it begins on a block. */
 static inline uint64_t blocks_of(uint64_t length)
 {
 	return length / BLOCK_SIZE + (length % BLOCK_SIZE != 0);
@@ -36,12 +36,12 @@ int table_put(int fd, uint64_t first, uint64_t count, const unsigned char *entri
 int table_set_unknown(int fd, uint64_t first, uint64_t count);
 
 /*
- * Make entries zero that are not. With `unknown`, make them unknown instead. Where the table has holes,
- * nothing is read or written. *changed is how many entries were not zero.
+ * Make all entries zero that are not zero. With `unknown`, make those entries unknown instead. Where the
+ * table has holes, nothing is read or written. *changed is how many entries were not zero.
  */
 int table_clear(int fd, uint64_t first, uint64_t count, bool unknown, uint64_t *changed);
 
-/* BLAKE3 of entries, one behind the other. *unknown says whether one of them is unknown. */
+/* Compute BLAKE3 of entries, one behind the other. *unknown: whether at least one of them is unknown. */
 int table_digest(int fd, uint64_t first, uint64_t count, unsigned char *digest, bool *unknown);
 
 #endif

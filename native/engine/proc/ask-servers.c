@@ -15,7 +15,10 @@
 #include "base/report.h"
 #include "base/stat.h"
 
-/* A killed process ends at once if the server has not yet read the request that it waits for. */
+/*
+ * How long the killed child may take to end. It ends at once if the server has not yet read the request
+ * that the child waits for.
+ */
 #define END_MS 100
 
 GK_PUBLIC int gk_stat_cached(const char *path, struct gk_stat *about, struct gk_report *report)
@@ -74,8 +77,8 @@ static void ask_in_root(const struct question *question)
 static void answer(const struct question *question)
 {
 	/*
-	 * Close all descriptors first: a silent server may keep this process from ending, and they
-	 * would stay open as long.
+	 * Close all descriptors first: a silent server may keep this process from ending, and would
+	 * then keep its copies of the descriptors open, too.
 	 */
 	syscall(SYS_close_range, 0U, ~0U, 0U);
 	if (question->root)

@@ -22,7 +22,7 @@
 #define PATH_BYTES 4096
 #define REMOVE_MS 2000 /* the folder may be on the dead server */
 #define REMOVE_TIMES 3 /* other threads may still make files */
-#define SAY_MS 1000    /* for a reader that is slow, and not for one that is stopped */
+#define SAY_MS 1000    /* how long to wait for a reader of stderr: it may be slow, or never read again */
 
 static struct {
 	pthread_mutex_t lock;
@@ -45,8 +45,8 @@ static int has_passed(void)
 }
 
 /*
- * Only system calls are made, because readdir(3) allocates memory. Anything that is not a file
- * stays, and so does its folder.
+ * Remove the files of a folder by system calls alone, because readdir(3) allocates memory. Anything
+ * that is not a file stays, and then the folder stays, too.
  */
 static void remove_files(int folder)
 {
@@ -75,9 +75,9 @@ static void remove_folder(void)
 }
 
 /*
- * Remove the folder in a process of its own, because that may hang as well. The process shares our
- * descriptors: with copies of those on the dead server's files, it would hang when it closes them.
- * fork(3) is not used, because it takes locks of the C library.
+ * Remove the folder in a process of its own, because removing may hang as well. That process shares
+ * our table of descriptors. With a copy of it, it would hang when it ends and closes files on the dead
+ * server. fork(3) is not used, because it takes locks of the C library.
  */
 static void remove_in_child(void)
 {
@@ -95,7 +95,10 @@ static void remove_in_child(void)
 		poll(&ended, 1, REMOVE_MS);
 }
 
-/* A pipe or a terminal that is ready takes a line. Source: _POSIX_PIPE_BUF in limits.h */
+/*
+ * Write the line to stderr if it is ready within SAY_MS. A pipe or a terminal that is ready takes a whole
+ * line, so write(2) does not wait. Source: _POSIX_PIPE_BUF in limits.h
+ */
 static void say_line(void)
 {
 	struct pollfd ready = { STDERR_FILENO, POLLOUT, 0 };
@@ -104,7 +107,7 @@ static void say_line(void)
 		return; /* nobody reads it any more */
 }
 
-/* This takes no lock of the C library, because the hanging thread may hold it. */
+/* End the process. This takes no lock of the C library, because a hanging thread may hold one. */
 static void end(void)
 {
 	if (deadline.folder[0])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finds threads whose descriptors are not those in /proc/PID/fd. They have called
- * unshare(CLONE_FILES), or the main thread has ended and they live on.
+ * Finds threads whose descriptors are not those in /proc/PID/fd. Either such a thread has called
+ * unshare(CLONE_FILES), or the main thread has ended and the other threads live on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 
 #define PORTION 256 /* threads */
 
-/* Threads with different tables, in the order in which the kernel sorts the tables; or all threads. */
+/* One thread for each table, in the order in which the kernel sorts the tables; or all threads. */
 struct tables {
 	uint32_t *tids;
 	uint32_t count, room;
@@ -26,8 +26,8 @@ struct tables {
 };
 
 /*
- * Returns 0 when both share a table, 1 when the first one's table comes first, 2 when the second
- * one's does, or a negative errno. Source: kcmp(2).
+ * Compare the tables of two threads. Returns 0 when they share one, 1 when the table of `one` comes
+ * first, 2 when that of `other` comes first, or a negative errno. Source: kcmp(2).
  */
 static int compare(uint32_t one, uint32_t other)
 {
@@ -37,8 +37,8 @@ static int compare(uint32_t one, uint32_t other)
 }
 
 /*
- * A process may have many thousand threads, each with its own table, so the place is found by
- * bisection.
+ * Add a thread, unless a thread with the same table is there. Its place is found by bisection, because
+ * a process may have many thousand threads, each with its own table.
  */
 static int add(struct tables *tables, uint32_t tid)
 {

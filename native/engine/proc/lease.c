@@ -17,11 +17,14 @@
 
 #include "base/memory.h"
 
-/* A file may have any number of locks, and its lease is listed last. */
+/* A lease is listed behind the file's locks, of which there may be any number. */
 #define MOST_LINES 100000
 #define INFO_BYTES 1024
 
-/* Source: lock_get_status() in fs/locks.c. An active lease for reading does not mind readers. */
+/*
+ * Whether a line of fdinfo is a lease that an open for reading would break. An active lease for reading
+ * is none. Source: lock_get_status() in fs/locks.c.
+ */
 static bool is_lease(const char *line)
 {
 	char kind[8], state[12], mode[8];

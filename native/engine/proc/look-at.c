@@ -64,8 +64,8 @@ struct work {
 };
 
 /*
- * The link is read last and right after the rest, because the descriptor may belong to another file
- * by then.
+ * Describe one descriptor. The process may run and open another file under the same number meanwhile.
+ * So the system calls follow each other directly, and the link is read last.
  */
 static int look(const struct work *work, struct gk_look *look, char *name)
 {

@@ -15,7 +15,10 @@
 
 #include "base/report.h"
 
-/* setfsuid returns the old uid whether it succeeds or not, so a second call has to tell. */
+/*
+ * Set fsuid and fsgid. setfsuid returns the old uid whether it succeeds or not, so a second call, which
+ * changes nothing, tells whether the first one has worked.
+ */
 static int become(uid_t uid, gid_t gid)
 {
 	setfsgid(gid);

@@ -13,7 +13,7 @@
 #include "proc/open-files.h"
 
 #define MOST_THREADS 8
-#define MOST_AHEAD 64 /* processes: their open files stay in memory until they are taken */
+#define MOST_AHEAD 64 /* processes whose open files are kept in memory until the caller takes them */
 #define FIRST_ROOM 1024
 
 struct process {
@@ -112,7 +112,7 @@ static void forget(struct process *process)
 	process->carriers = NULL;
 }
 
-/* Copy the items not given yet, at most capacity. Returns how many were copied. */
+/* Copy the next items that were not given yet, at most capacity. Returns how many were copied. */
 static uint32_t give(uint32_t *to, const uint32_t *from, uint32_t count, uint32_t *given, uint32_t capacity)
 {
 	uint32_t some = count - *given < capacity ? count - *given : capacity;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Looks through the descriptors of a process. It may have a million, and almost none of them is a
- * ghost.
+ * Looks through the descriptors of a process, which may be a million. Almost none of them is a ghost.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +22,7 @@
 #define NO_FILE (UINT64_C(1) << 62)
 #define CARRIER (UINT64_C(1) << 61)
 #define LIST_BYTES 32768
-#define LINK_BYTES 4097	   /* the kernel shows at most a page; a longer path is an error */
+#define LINK_BYTES 4097	   /* a link in /proc shows at most a page; a longer path is an error */
 #define WORTH_A_THREAD 256 /* starting a thread costs about as much as 20 descriptors */
 
 /* The kernel appends this to a name that no longer leads to its file. Source: fs/d_path.c. */
@@ -58,9 +57,10 @@ static int looks_lost(const char *target, size_t used)
 }
 
 /*
- * Tell apart the descriptors that are no file with a path: sockets, pipes, eventfds. Sockets and
- * io_urings may hold files, and others watch files; finding out costs a look at fdinfo, which not
- * every caller wants. A path begins with a slash, so no name that a container chooses looks like these.
+ * Returns the kind of a descriptor that is no file with a path (socket, pipe, eventfd), or 0 for a file.
+ * Sockets and io_urings may hold files, and inotify and fanotify watch files. To find out which costs a
+ * look at fdinfo, which not every caller wants. A path begins with a slash, so no name that a container
+ * chooses looks like one of these.
  */
 static uint64_t kind_of(const char *target)
 {
@@ -100,10 +100,11 @@ static int is_local(const struct local *local, uint64_t id)
 }
 
 /*
- * If a descriptor cannot be examined, it is a suspect: the caller looks itself and meets the same
- * error. With AT_STATX_DONT_SYNC, a network or FUSE file system answers from its cache. A cached
- * link count proves nothing, because another client may have removed the last name. So every
- * regular file there is a suspect, too, and nothing is lost by not asking the server here.
+ * Look at a descriptor, and mark it if it is a suspect. A descriptor that cannot be examined is one: the
+ * caller looks at it and meets the same error. With AT_STATX_DONT_SYNC, a network or FUSE file system
+ * answers from its cache. A cached link count proves nothing, because another client may have removed
+ * the last name. So every regular file there is a suspect, too, and nothing is lost by not asking the
+ * server here.
  */
 static void look(int dir_fd, struct local local, struct gk_open_file *file)
 {
@@ -153,7 +154,7 @@ static void *look_at_all(void *argument)
 	return NULL;
 }
 
-/* Look at half of them on another processor. Where no thread can be started, look at all of them here. */
+/* Look at half of the files on another thread. If none can be started, look at all of them on this one. */
 static void look_in_parallel(int dir_fd, struct local local, struct gk_open_file *files, uint32_t count)
 {
 	struct part mine = { dir_fd, local, files, count };
@@ -184,7 +185,7 @@ static int parse_number(const char *name, uint64_t *number)
 	return !errno && !*end && *number <= UINT32_MAX;
 }
 
-/* List the next numbers of the directory. Its offset is left behind the last number that was taken. */
+/* List the next numbers of the directory, and leave its offset behind the last number that was taken. */
 int list_open_files(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint32_t *count)
 {
 	char buffer[LIST_BYTES] __attribute__((aligned(8)));

@@ -13,15 +13,16 @@
  */
 int list_open_files(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint32_t *count);
 
-/* Ids of local mounts, ascending: see gk_open_files. */
+/* The ids of local mounts, ascending: see gk_open_files. */
 struct local {
 	const uint64_t *ids;
 	uint32_t count;
 };
 
 /*
- * look_at_open_files finds out what the files are, on this thread alone. Then sort_open_files sorts
- * them: it compacts files, and the other two arrays have room for as many entries.
+ * look_at_open_files finds out what the files are, on this thread alone. Then sort_open_files moves
+ * suspects and carriers out of files into the two other arrays, which have room for as many entries,
+ * and drops the descriptors that are no file.
  */
 void look_at_open_files(int dir_fd, struct local local, struct gk_open_file *files, uint32_t count);
 void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,

@@ -9,9 +9,9 @@
 #include "base/report.h"
 
 /*
- * A path with ".." in it, or in a link on its way, fails with EAGAIN when anybody on the host
- * renames something meanwhile. The kernel then cannot tell whether the path stayed inside.
- * openat2(2) says to try again; a try takes microseconds.
+ * How often an open is tried. If a path, or a link on its way, has a "..", openat2(2) fails with EAGAIN
+ * when anybody on the host renames something meanwhile: the kernel then cannot tell whether the path
+ * stayed inside the root. Its manual page says to try again; a try takes microseconds.
  */
 #define TRIES 1000
 

@@ -36,9 +36,9 @@ static int reopen_regular(int held)
 }
 
 /*
- * Only regular files are opened, because opening a FIFO waits and opening a device has effects. The
- * descriptor of a process may lead to another file from one moment to the next. So its file is
- * first held by an O_PATH descriptor, which has no effects, then looked at and opened through that.
+ * Open path if it leads to a regular file: opening a FIFO waits, and opening a device has effects. The
+ * descriptor of a process may lead to another file from one moment to the next. So its file is first
+ * held by an O_PATH descriptor, which has no effects, then looked at and opened through that descriptor.
  */
 static int open_regular(const char *path)
 {

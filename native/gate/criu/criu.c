@@ -51,7 +51,7 @@ static void count_hooks(void)
 
 	if (!ctl)
 		return;
-	/* dladdr1 returns the symbol that covers ctl, which may be another one */
+	/* dladdr1 returns the symbol that covers the address ctl, which may be another symbol */
 	if (!dladdr1(ctl, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || info.dli_saddr != ctl ||
 	    strcmp(info.dli_sname, CRIU_PLUGIN_CTL)) {
 		stay_inert("the size of " CRIU_PLUGIN_CTL " is not known");
@@ -93,7 +93,7 @@ void find_criu(void)
 	ask_kernel();
 }
 
-/* Read memory that may not exist: then this fails, and CRIU does not crash because of a wrong guess. */
+/* Read memory that may not exist. If our guess is wrong, this returns false, and CRIU does not crash. */
 static bool peek(const void *at, void *to, size_t length)
 {
 	struct iovec there = { (void *)at, length }, here = { to, length };
@@ -110,6 +110,6 @@ int criu_root_pid(void)
 	if (!peek(criu.root_item, &root, sizeof(root)) || !peek(root, &item, sizeof(item)) ||
 	    !peek(item.pid, &pid, sizeof(pid)))
 		return 0;
-	/* only with the known layout does it point back to its item */
+	/* pid.item points back to the item only if CRIU has the layout that we know */
 	return pid.item == root && pid.real > 0 ? pid.real : 0;
 }

@@ -11,16 +11,16 @@ struct criu {
 	criu_print_on_level_fn *print_on_level;
 	criu_lookup_fn *lookup;		  /* may be NULL: the gate can do without it */
 	criu_get_options_fn *get_options; /* may be NULL: this CRIU has no plugin options */
-	void *const *root_item;		  /* may be NULL: the root of the tree that is dumped */
-	unsigned int hooks;		  /* how many this CRIU has; 0: unknown */
-	char why_inert[160];		  /* empty when we can work with it */
+	void *const *root_item;		  /* the root of the tree that is dumped; may be NULL */
+	unsigned int hooks;		  /* how many plugin hooks this CRIU has; 0: unknown */
+	char why_inert[160];		  /* empty when we can work with this CRIU */
 };
 
 extern struct criu criu;
 
 /*
  * The pid of the root of the tree, or 0 when this CRIU keeps it in another way. CRIU will probably
- * freeze this process, but only the freeze itself is certain, so nothing may depend on it.
+ * freeze this process, but that is certain only when it has done so. So nothing may depend on the pid.
  */
 int criu_root_pid(void);
 

@@ -8,9 +8,9 @@
 #define CHANNEL_LINE_BYTES 4096 /* with its newline */
 
 struct channel {
-	int fd;	      /* the gate's end; owned by the helper's record */
+	int fd;	      /* the gate's end of the socket; helper.c closes it */
 	size_t used;  /* bytes in buffer */
-	size_t taken; /* bytes of these that were handed out as lines */
+	size_t taken; /* bytes in buffer that were handed out as lines */
 	char buffer[CHANNEL_LINE_BYTES];
 };
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* The time in ms milliseconds, by the monotonic clock. */
+/* The point in time that comes in ms milliseconds, by the monotonic clock. */
 int64_t deadline_in(int ms);
 
 /*

@@ -16,12 +16,12 @@
 #include "helper/spawn.h"
 #include "helper/timeout.h"
 
-#define END_MS 2000  /* how long it may take to end by itself when the socket is closed */
-#define KILL_MS 1000 /* how long it may take to be gone after SIGKILL */
+#define END_MS 2000  /* how long the helper may take to end by itself when the socket is closed */
+#define KILL_MS 1000 /* how long the helper may take to be gone after SIGKILL */
 
 int helper_start(struct helper *helper, const char *mode, int image_dir)
 {
-	/* CRIU's pid, because the process that started CRIU may hold the image directory for it */
+	/* CRIU's pid tells the helper that CRIU's starter may hold the lock of the image directory for it */
 	char pid[16];
 	char *const argv[] = { HELPER_PATH, "gate", (char *)mode, pid, NULL };
 	/*
@@ -52,7 +52,7 @@ int helper_start(struct helper *helper, const char *mode, int image_dir)
 	spawn.error_fd = helper->error_fd;
 	spawn.socket_fd = sockets[1];
 	ret = spawn_unrelated(&spawn);
-	close(sockets[1]); /* or the gate would never see the end of the stream */
+	close(sockets[1]); /* with a copy open here, the gate would never see the end of the stream */
 	if (ret)
 		goto close_socket;
 
@@ -90,7 +90,7 @@ void helper_kill(struct helper *helper)
 {
 	if (!helper->running)
 		return;
-	/* kill it before the socket closes, so that it does not act on that any more */
+	/* kill the helper before the socket is closed: the end of the stream would make it do more work */
 	syscall(SYS_pidfd_send_signal, helper->pidfd, SIGKILL, NULL, 0);
 	if (wait_readable(helper->pidfd, deadline_in(KILL_MS)) <= 0)
 		gate_log(CRIU_LOG_WARN, "the helper (pid %d) is killed but not gone yet: the kernel holds it",
@@ -111,7 +111,7 @@ void helper_end(struct helper *helper)
 	helper_kill(helper);
 }
 
-/* Wait until the helper has closed its end. Its last messages are ignored. */
+/* Wait until the helper has closed its end of the socket. Its last messages are ignored. */
 static bool has_hung_up(struct helper *helper)
 {
 	int64_t deadline = deadline_in(END_MS);

@@ -10,25 +10,25 @@
 #include "helper/channel.h"
 
 struct helper {
-	bool running; /* false: the rest is meaningless, but silent */
-	bool silent;  /* it was killed because it sent no line in time */
+	bool running; /* if this is false, no other field but `silent` has a meaning */
+	bool silent;  /* the helper was killed because it sent no line in time */
 	pid_t pid;
 	int pidfd;
 	int error_fd;		  /* its stderr */
-	int timeout_ms;		  /* how long it may say nothing */
-	enum criu_log_level loss; /* the log level of a failure of the helper */
+	int timeout_ms;		  /* how long the helper may be silent */
+	enum criu_log_level loss; /* the level at which a failure of the helper is logged */
 	struct channel channel;
 };
 
-/* Start HELPER gate MODE: 0 or a negative errno, which is logged. */
+/* Start `HELPER gate MODE PID`. Returns 0 or a negative errno, which is logged. */
 int helper_start(struct helper *helper, const char *mode, int image_dir);
 
 /* Let the helper end by itself for a short time, then kill it as helper_kill does. */
 void helper_end(struct helper *helper);
 
 /*
- * Wait until the helper closes its end, which says that its work is done, and kill it. The kernel
- * needs 8 ms to take down the memory of Node.js, and so nobody waits for that.
+ * Wait until the helper closes its end of the socket, which says that its work is done, and kill it.
+ * Nobody waits until it is gone, because the kernel needs 8 ms to take down the memory of Node.js.
  */
 void helper_leave(struct helper *helper);
 

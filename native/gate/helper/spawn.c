@@ -7,11 +7,11 @@
  *
  * - has no exit signal, so no SIGCHLD is ever sent, and neither CRIU's wait4(-1) nor a SIGCHLD set
  *   to ignore can reap it (wait(2), __WALL). Blocking SIGCHLD around a plain fork() would leave a
- *   signal pending afterwards, and taking that away with sigtimedwait() might take one of CRIU's
- *   own with it;
- * - shares memory and descriptors with us (as posix_spawn(3) does). So when it ends, the helper's
- *   pid and pidfd are here already, and there is no moment in which the pid could belong to another
- *   process.
+ *   signal pending afterwards, and taking that signal away with sigtimedwait() might take one of
+ *   CRIU's own with it;
+ * - shares memory with us, as the child of posix_spawn(3) does, and descriptors, too. So when the child
+ *   ends, the helper's pid and pidfd are here already, and there is no moment in which the pid could
+ *   belong to another process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +62,7 @@ int spawn_unrelated(struct spawn *spawn)
 	spawn->pidfd = -1;
 	spawn->error = 0;
 
-	/* if CRIU were a subreaper, the orphan would become its child again */
+	/* if CRIU is a subreaper, stop that for a moment: else the orphan becomes a child of CRIU */
 	prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
 	if (subreaper)
 		prctl(PR_SET_CHILD_SUBREAPER, 0);
@@ -105,7 +105,7 @@ ON_OTHER_STACK static void default_signals(void)
 		sigaction(number, &action, NULL);
 }
 
-/* Move the descriptors to 0 … 4, wherever they are now. */
+/* Move the helper's descriptors to 0 … 4, wherever they are now. */
 ON_OTHER_STACK static bool place_descriptors(const struct spawn *spawn)
 {
 	int from[HELPER_FDS];
@@ -116,7 +116,7 @@ ON_OTHER_STACK static bool place_descriptors(const struct spawn *spawn)
 	from[2] = spawn->error_fd;
 	from[3] = spawn->socket_fd;
 	from[4] = spawn->image_dir_fd;
-	/* move all out of the way first, so that none is overwritten before its turn */
+	/* move all to numbers above first, so that none is overwritten before its turn */
 	for (fd = 0; fd < HELPER_FDS; fd++) {
 		from[fd] = fcntl(from[fd], F_DUPFD, HELPER_FDS);
 		if (from[fd] < 0)
@@ -128,7 +128,7 @@ ON_OTHER_STACK static bool place_descriptors(const struct spawn *spawn)
 	return true;
 }
 
-/* close_range(2) exists since Linux 5.9. */
+/* Close all other descriptors, one by one where close_range(2) is missing (before Linux 5.9). */
 ON_OTHER_STACK static void close_others(void)
 {
 	struct rlimit limit = { 0 };

@@ -9,10 +9,10 @@ struct spawn {
 	/* in */
 	char *const *argv; /* argv[0] is the absolute path to run */
 	char *const *envp;
-	int error_fd;	   /* becomes its descriptor 2 */
-	int socket_fd;	   /* becomes its descriptor 3 */
-	int image_dir_fd;  /* becomes its descriptor 4 */
-	bool leave_cgroup; /* CRIU may be in the container's cgroup */
+	int error_fd;	   /* becomes the program's descriptor 2 */
+	int socket_fd;	   /* becomes the program's descriptor 3 */
+	int image_dir_fd;  /* becomes the program's descriptor 4 */
+	bool leave_cgroup; /* move the program to the root cgroup: CRIU may be in the container's */
 	/* out */
 	pid_t pid;
 	int pidfd; /* the caller closes it; close-on-exec */

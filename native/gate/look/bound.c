@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The kernel alone knows where a socket is bound: the name that it was given may be relative to a
- * working directory, or lead over a symbolic link. src/host/proc/inside.ts asks in the same way.
+ * Finds the file that a unix socket is bound to by asking the kernel. The name that was given to bind(2)
+ * is not enough: it may be relative to a working directory, or lead over a symbolic link.
+ * src/host/proc/inside.ts asks in the same way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,10 @@
 
 #include "look/bound.h"
 
-/* CRIU itself gets all sockets of the process from it a little later. */
+/*
+ * Get a copy of a descriptor of a process. CRIU itself gets copies of all sockets of the process a little
+ * later, so this adds nothing that a dump does not do.
+ */
 static int share_descriptor(int pid, int fd)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), ours;
@@ -35,7 +39,7 @@ static int open_bound(int sock)
 
 	if (getsockopt(sock, SOL_SOCKET, SO_DOMAIN, &domain, &length))
 		return -errno;
-	if (domain != AF_UNIX) /* the call below means something else there */
+	if (domain != AF_UNIX) /* the ioctl below means something else for other sockets */
 		return -ENOENT;
 	file = ioctl(sock, SIOCUNIXFILE);
 	return file < 0 ? -errno : file;

@@ -10,17 +10,17 @@
 
 /* A look runs in a child process. This lies in memory that both processes share. */
 struct look_result {
-	bool is_nothing;	  /* there is surely nothing of ours */
-	char why[LOOK_WHY_BYTES]; /* else the reason for the doubt */
-	int files;		  /* that were looked at */
-	int count;		  /* processes that were looked at */
+	bool is_nothing;	  /* there is surely nothing for the helper to do */
+	char why[LOOK_WHY_BYTES]; /* the reason for the doubt, if is_nothing is false */
+	int files;		  /* how many files were looked at */
+	int count;		  /* how many processes were looked at; pids has them */
 	int pids[LOOK_PROCESSES_MAX];
 };
 
-/* Every function of this folder returns 0 if it has no doubt, and DOUBT after a call of doubt(). */
+/* Functions of this folder with a look_result return 0 without doubt, and DOUBT after a call of doubt(). */
 #define DOUBT (-1)
 
-/* Keep the reason, if it is the first one. Returns DOUBT. */
+/* Note a reason for doubt. Only the first one is kept. Returns DOUBT. */
 int doubt(struct look_result *result, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -17,16 +17,16 @@
 #include "look/open-dir.h"
 #include "look/servers.h"
 
-#define FILES_MAX 65536	 /* with more, the helper looks, on all processors */
+#define FILES_MAX 65536	 /* with more files the helper looks instead, which uses all processors */
 #define NAME_BYTES 4096	 /* a longer link is a doubt */
 #define FDINFO_BYTES 512 /* mnt_id is in the first lines. Source: fs/proc/fd.c, seq_show */
 #define LABEL_BYTES 4096
 
 static struct share share;
-static uint32_t memory_major, memory_minor; /* 0:0 where it is not known, which no file has */
+static uint32_t memory_major, memory_minor; /* 0:0, a number that no file has: it is not known */
 static struct lines maps;
 
-/* A memfd is on the kernel's own file system for memory. */
+/* Learn the device number of the kernel's own file system for memory, by a memfd, which is a file there. */
 void files_begin(const struct share *own)
 {
 	int fd = memfd_create("ghostkeep", MFD_CLOEXEC);
@@ -85,7 +85,7 @@ static int read_name(struct look_result *result, int proc_fd, const char *path, 
 	return 0;
 }
 
-/* fdinfo tells the mount, and reading it does not touch the file system. */
+/* Read the mount of a descriptor from its fdinfo, which does not touch the mounted file system. */
 static int read_mount(struct look_result *result, int proc_fd, int pid, int fd, uint64_t *mount)
 {
 	char path[48], text[FDINFO_BYTES + 1];
@@ -112,7 +112,7 @@ static int read_mount(struct look_result *result, int proc_fd, int pid, int fd, 
 	return 0;
 }
 
-/* Judge what a link of /proc leads to. known_mount is 0 where only statx(2) tells it. */
+/* Judge the file that a link of /proc leads to. If known_mount is 0, statx(2) tells the file's mount. */
 static int judge(struct look_result *result, int proc_fd, const char *path, const char *name,
 		 uint64_t known_mount)
 {
@@ -152,7 +152,10 @@ static int look_at_link(struct look_result *result, int proc_fd, int pid, const 
 	return judge(result, proc_fd, path, name, 0);
 }
 
-/* Some descriptors need a file of a shared /dev/shm although their links do not lead there. */
+/*
+ * Look at a descriptor whose link does not lead to a file, but which may still need a file of a shared
+ * /dev/shm: a watch, or a bound socket.
+ */
 static int look_behind(struct look_result *result, int pid, int fd, const char *path, const char *name)
 {
 	struct bound_file file;
@@ -184,13 +187,16 @@ static int look_at_descriptor(struct look_result *result, int proc_fd, int pid, 
 		return DOUBT;
 	if (has_no_file(name))
 		return ++result->files > FILES_MAX ? doubt(result, "there are too many descriptors") : 0;
-	/* where no mount has a server, statx(2) alone tells the mount; that takes half the time */
+	/* if no mount has a server, fdinfo is not read, because statx(2) tells the mount in half the time */
 	if (servers_are_there() && read_mount(result, proc_fd, pid, fd, &mount))
 		return DOUBT;
 	return judge(result, proc_fd, path, name, mount);
 }
 
-/* maps pads an address to 8 digits, and map_files does not. Source: fs/proc/base.c. */
+/*
+ * Skip leading zeroes: /proc/PID/maps pads an address to 8 digits, and the names in map_files are not
+ * padded. Source: fs/proc/base.c.
+ */
 static const char *without_zeroes(const char *digits)
 {
 	while (digits[0] == '0' && digits[1] && digits[1] != '-')
@@ -219,7 +225,10 @@ static bool split(char *line, char **address, char **label, char **inode, char *
 	return strchr(*address, '-') != NULL;
 }
 
-/* A program maps its libraries in several pieces, one after the other. One look is enough for them. */
+/*
+ * Look at the file of one mapping. A program maps a library in several pieces, one after the other. If
+ * the line before was about the same file, as its label `last` tells, one look was enough.
+ */
 static int look_at_map(struct look_result *result, int proc_fd, int pid, char *line, char *last)
 {
 	char *address, *label, *inode, *path;

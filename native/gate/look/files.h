@@ -6,8 +6,8 @@
 #include "look/doubt.h"
 
 /*
- * One of several processes that share the descriptors, each of which looks at every count-th
- * descriptor. The first one looks at everything else as well.
+ * The share of one child. Several children look at the same processes, and each looks at every count-th
+ * descriptor. Only the first child looks at exe, cwd, root and mappings.
  */
 struct share {
 	int index; /* from 0 on */

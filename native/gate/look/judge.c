@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The rules are those of src/ghost/find/classify.ts and src/base/filesystems.ts, made stricter
- * where a rule there needs a second look. test/scenario/first-look.test.ts compares the two.
+ * The rules are those of src/ghost/find/classify.ts and src/base/filesystems.ts. Where a rule there
+ * needs a second look at the file, this one doubts at once. test/scenario/first-look.test.ts compares
+ * what both say.
  */
 #include <stddef.h>
 #include <string.h>

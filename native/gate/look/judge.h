@@ -9,7 +9,7 @@
 #include "look/mounts.h"
 
 struct look_file {
-	const char *name; /* as the kernel shows it */
+	const char *name; /* the text of its link in /proc */
 	enum mount_kind mount;
 	uint32_t mode, links;
 	uint32_t rdev_major, rdev_minor;
@@ -24,7 +24,7 @@ bool is_socket(const char *name);
 /* Whether the descriptor watches files: inotify or fanotify. */
 bool is_watch(const char *name);
 
-/* Whether path leads into a folder of /dev/shm, and not only into /dev/shm. */
+/* Whether path leads into a folder below /dev/shm, and not to a file directly in /dev/shm. */
 bool is_below_shm(const char *path);
 
 /* Whether the link may lead to memory that CRIU keeps itself: a memfd or a shared mapping. */

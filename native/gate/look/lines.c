@@ -24,7 +24,7 @@ int lines_open(struct lines *lines, int dir_fd, const char *path)
 	return lines->fd < 0 ? -errno : 0;
 }
 
-/* Returns 1 when there are more bytes, 0 at the end of the file, or a negative errno. */
+/* Read more of the file. Returns 1 when there were more bytes, 0 at its end, or a negative errno. */
 static int fill(struct lines *lines)
 {
 	ssize_t got;

@@ -14,15 +14,15 @@ struct lines {
 	char buffer[LINE_BYTES_MAX];
 };
 
-/* read(2), again after a signal. Returns the number of bytes or a negative errno. */
+/* read(2), repeated when a signal interrupts it. Returns the number of bytes or a negative errno. */
 ssize_t read_again(int fd, void *to, size_t length);
 
-/* Returns 0 or a negative errno. lines_close() closes what this has opened. */
+/* Open path below dir_fd. Returns 0 or a negative errno. lines_close() closes the file. */
 int lines_open(struct lines *lines, int dir_fd, const char *path);
 
 /*
  * Returns 1 with the next line in *line, 0 at the end of the file, or a negative errno: -EMSGSIZE
- * for a line that is too long, -EBADMSG for one with a NUL in it or without its end.
+ * for a line that is too long, -EBADMSG for a line with a NUL in it or without a newline at its end.
  */
 int lines_next(struct lines *lines, char **line);
 

@@ -23,11 +23,11 @@
 
 #define KILL_MS 100 /* how long the child may take to be gone after SIGKILL */
 #define CHILDREN_MAX 2
-#define WORTH_A_CHILD 200 /* files: to look at half of them takes longer than to start a process */
+#define WORTH_A_CHILD 200 /* for this many files, a second child saves more time than its start takes */
 
 struct child {
-	struct look_result *result; /* in memory that it shares with this process */
-	pid_t pid;		    /* or a negative errno */
+	struct look_result *result; /* in memory that the child shares with this process */
+	pid_t pid;		    /* a negative errno if the child could not be started */
 	int pidfd;
 };
 
@@ -42,7 +42,10 @@ static void look_here(struct look_result *result, int root, int image_dir, const
 		result->is_nothing = true;
 }
 
-/* Returns the pid of the child, 0 in the child itself, or a negative errno. Source: clone(2). */
+/*
+ * Fork a child that sends no SIGCHLD. Returns the pid of the child, 0 in the child itself, or a negative
+ * errno. Source: clone(2).
+ */
 static pid_t fork_unseen(int *pidfd)
 {
 	struct clone_args args = { .flags = CLONE_PIDFD, .pidfd = (uintptr_t)pidfd };
@@ -67,7 +70,7 @@ static void start(struct child *child, int root, int image_dir, const struct sha
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Whether the child has ended well. It is killed when it has not ended at the deadline. */
+/* Wait for the child until the deadline, and kill it then. Returns whether it has ended with status 0. */
 static bool has_ended_well(struct look_result *result, int pidfd, int64_t deadline, int deadline_ms)
 {
 	siginfo_t info = { 0 };
@@ -131,7 +134,7 @@ void look(struct look_result *result, int root, int image_dir, int deadline_ms, 
 			result->is_nothing = false;
 		result->files += shared[i].files;
 	}
-	/* each child has looked at all processes */
+	/* each child has looked at all processes, so the list of the first child is complete */
 	result->count = shared->count;
 	memcpy(result->pids, shared->pids, sizeof(result->pids));
 	munmap(shared, bytes);

@@ -11,10 +11,10 @@
 #define NO_PLACE (-1)
 
 /*
- * Look at the process root and all below it, and at the host and the image directory as well unless
- * image_dir is NO_PLACE. This happens in a child process, which is killed after deadline_ms. Where
- * about `files` are to be looked at and they are many, two children share them. Then no process
- * below root may run, because each child reads the list of descriptors for itself.
+ * Look at the process root and all processes below it. Unless image_dir is NO_PLACE, look at the host
+ * and the image directory as well. This happens in a child process, which is killed after deadline_ms.
+ * `files` is about how many files are to be looked at. If they are many, two children share them. Then
+ * root and all below it must be frozen, because each child reads the list of descriptors for itself.
  */
 void look(struct look_result *result, int root, int image_dir, int deadline_ms, int files);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The table lists the mounts that are surely local: no server is behind them. A file on any other
- * mount makes the look doubt. Source of the format: proc_pid_mountinfo(5).
+ * The table lists the mounts that are surely local: no server is behind them. If a file is on any other
+ * mount, the look is in doubt. Source of the format: proc_pid_mountinfo(5).
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@
 #define DEVICE_BYTES 24
 #define PATH_BYTES 1024 /* a longer path is a doubt */
 
-/* File systems without a server. src/base/filesystems.ts has more, and a test compares the two. */
+/* File systems without a server. src/base/filesystems.ts lists more, and a test compares both lists. */
 static const char *const local[] = {
 	"bcachefs", "binfmt_misc", "bpf",     "btrfs", "cgroup", "cgroup2", "configfs",	  "debugfs",
 	"devpts",   "devtmpfs",	   "erofs",   "exfat", "ext2",	 "ext3",    "ext4",	  "f2fs",
@@ -37,15 +37,15 @@ static struct {
 	uint64_t ids[MOUNTS_MAX]; /* ascending, shifted by one bit, which is set for an overlay */
 } table;
 
-/* The mounts on /dev/shm of the process. There may be several, one over the other; the last one is on top. */
+/* The mounts on the process's /dev/shm. There may be several, one over the other; the last is on top. */
 static struct {
 	int count;
 	struct shm_mount {
 		uint64_t id;
 		char device[DEVICE_BYTES], root[PATH_BYTES];
-		bool is_shared;		/* we have the same file system mounted, too, by another mount */
-		bool is_hosts;		/* the host's own /dev/shm, where any program may have files */
-		char place[PATH_BYTES]; /* where we see it; empty: not known */
+		bool is_shared;		/* another mount, which we see, has the same file system */
+		bool is_hosts;		/* it is the host's own /dev/shm, where any program may have files */
+		char place[PATH_BYTES]; /* where we see this folder; empty: not known */
 	} mounts[SHM_MAX];
 } shm;
 
@@ -67,7 +67,7 @@ static bool parse(char *line, struct mount_line *mount)
 	*rest = '\0';
 	rest += strlen(" - ");
 	id = field(&left);
-	if (!field(&left)) /* its parent */
+	if (!field(&left)) /* the parent's id */
 		return false;
 	mount->device = field(&left);
 	mount->root = field(&left);
@@ -75,7 +75,7 @@ static bool parse(char *line, struct mount_line *mount)
 	if (!mount->point || !left || strlen(mount->device) >= DEVICE_BYTES)
 		return false;
 	mount->type = field(&rest);
-	if (!field(&rest) || !rest) /* its source */
+	if (!field(&rest) || !rest) /* the mount's source */
 		return false;
 	mount->options = rest;
 	errno = 0;
@@ -91,7 +91,7 @@ static bool is_local(const char *type)
 	return false;
 }
 
-/* The place of the first id in the table that is not smaller. */
+/* The place in the table of the first id that is not smaller than this one. */
 static uint32_t place_of(uint64_t id)
 {
 	uint32_t low = 0, high = table.count;
@@ -153,7 +153,7 @@ static int add_mount(struct look_result *result, const struct mount_line *mount)
 	return 0;
 }
 
-/* An overlay is as local as its layers, which can be judged only when all servers are known. */
+/* Forget an overlay that may have a layer on a server. All mounts with a server must be known by now. */
 static int judge_overlay(struct look_result *result, const struct mount_line *mount)
 {
 	(void)result;
@@ -177,7 +177,7 @@ static int note_shm(struct look_result *result, const struct mount_line *mount)
 	return 0;
 }
 
-/* src/ghost/mounts/on-shm.ts finds the folder, too. With a backslash mountinfo writes bytes as digits. */
+/* Note where we see the process's /dev/shm, as src/ghost/mounts/on-shm.ts does. */
 static void note_place(struct shm_mount *theirs, const struct mount_line *ours)
 {
 	size_t length = strcmp(ours->root, "/") ? strlen(ours->root) : 0;
@@ -189,16 +189,17 @@ static void note_place(struct shm_mount *theirs, const struct mount_line *ours)
 	theirs->is_hosts |= !*rest && !strcmp(ours->point, "/dev/shm");
 	if (*place)
 		return;
+	/* behind a backslash mountinfo writes a byte as digits, and such a path is left out */
 	if (snprintf(place, PATH_BYTES, "%s%s", ours->point, rest) >= PATH_BYTES || strchr(place, '\\'))
 		*place = '\0';
 }
 
-/* CRIU leaves out what is on a mount from outside. A mount that is ours as well is no container's. */
+/* Add a mount of ours. If another mount of ours has a container's /dev/shm, CRIU leaves out its files. */
 static int add_ours(struct look_result *result, const struct mount_line *mount)
 {
 	for (int i = 0; i < shm.count; i++) {
 		if (shm.mounts[i].id == mount->id)
-			shm.mounts[i].id = 0; /* no mount has this id */
+			shm.mounts[i].id = 0; /* forget it: a mount that is ours as well is no container's */
 		else if (!strcmp(shm.mounts[i].device, mount->device))
 			shm.mounts[i].is_shared = true;
 		else
@@ -210,7 +211,7 @@ static int add_ours(struct look_result *result, const struct mount_line *mount)
 
 static int add_theirs(struct look_result *result, const struct mount_line *mount)
 {
-	/* fs/d_path.c writes this where the source of a mount was removed; the helper warns of it */
+	/* fs/d_path.c writes this where the source of a mount was removed, of which the helper warns */
 	if (ends_with(mount->root, "//deleted"))
 		return doubt(result, "the source of the mount at %.100s is gone", mount->point);
 	return note_shm(result, mount) ? DOUBT : add_mount(result, mount);

@@ -10,10 +10,10 @@
 
 /* This is what we know of a mount. Every file on a mount that is not local is in doubt. */
 enum mount_kind {
-	MOUNT_UNKNOWN, /* not in the table, with a server, or of a file system that we do not know */
+	MOUNT_UNKNOWN, /* not in the table: it has a server, or a file system that we do not know */
 	MOUNT_LOCAL,
-	MOUNT_OVERLAY, /* local, and its link counts may be those of a lower layer */
-	MOUNT_SHM,     /* the /dev/shm of the container, which somebody outside has mounted, too */
+	MOUNT_OVERLAY, /* local, but a link count may be that of a file in a lower layer */
+	MOUNT_SHM,     /* the container's /dev/shm, and its file system is mounted outside, too */
 };
 
 /*
@@ -28,8 +28,8 @@ enum mount_kind mount_kind(uint64_t id);
 bool has_shared_shm(void);
 
 /*
- * Is it empty? The helper names what no process holds there, because no checkpoint has it. Returns 0
- * or DOUBT.
+ * Whether a shared /dev/shm is empty. If it is not, the helper is needed: it names the files there that
+ * no process holds, because no checkpoint has them. Returns 0 or DOUBT.
  */
 int look_at_shm(struct look_result *result);
 

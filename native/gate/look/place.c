@@ -15,7 +15,7 @@
 #define CONFIG_BYTES 64
 #define ENTRIES_MAX 4096
 
-/* install.sh writes a policy without any wish: {} */
+/* Whether a policy is {}, which install.sh writes and which changes nothing. */
 static bool is_empty(const char *text, size_t length)
 {
 	char rest[CONFIG_BYTES];
@@ -54,8 +54,8 @@ static bool is_session(const char *name)
 }
 
 /*
- * Files of ours, ghosts of an earlier checkpoint, and files because of which the helper leaves
- * everything to CRIU.
+ * Whether a file in the image directory gives the helper work: a file of ours, a ghost of an earlier
+ * checkpoint, or a file whose presence makes the helper leave everything to CRIU.
  */
 static bool is_of_concern(const char *name)
 {

@@ -41,7 +41,7 @@ static int add_process(struct look_result *result, long pid)
 	return 0;
 }
 
-/* The file has numbers with a space behind each. Source: proc_tid_children(5). */
+/* Read the children of a thread: numbers with a space behind each. Source: proc_tid_children(5). */
 static int add_children(struct look_result *result, int children_fd)
 {
 	char text[PORTION];
@@ -94,7 +94,7 @@ int look_at_processes(struct look_result *result, int proc_fd, int root, const s
 	if (read_namespace(result, proc_fd, root, namespace) || mounts_read(result, proc_fd, root) ||
 	    (own->index == 0 && look_at_shm(result)) || add_process(result, root))
 		return DOUBT;
-	/* the list grows while it is read: what is found below a process comes after it */
+	/* the list grows during this loop: the children of a process are added at its end */
 	for (int i = 0; i < result->count; i++) {
 		int pid = result->pids[i];
 

@@ -6,8 +6,9 @@
 #include "look/files.h"
 
 /*
- * Look at own's share of a process and all below it. proc_fd is /proc. The processes are in *result
- * afterwards. Returns 0 where none of them surely holds anything of ours, or DOUBT.
+ * Look at the process root and all processes below it; `own` says which descriptors are this child's
+ * share. proc_fd is /proc. The processes are in *result afterwards. Returns 0 if surely none of them
+ * holds a ghost, or DOUBT.
  */
 int look_at_processes(struct look_result *result, int proc_fd, int root, const struct share *own);
 

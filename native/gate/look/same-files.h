@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Whether the thread surely has the descriptors of its process. Source: kcmp(2). */
+/* Whether the thread surely shares the table of descriptors with its main thread. Source: kcmp(2). */
 bool has_same_files(int pid, int tid);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names are compared as text. So a server whose mount point has an unusual character, and a layer
- * that has one or has no absolute path, are in doubt.
+ * Paths are compared as text. So there is doubt if a mount with a server lies at a path with an unusual
+ * character, or if a layer of an overlay has such a path or no absolute one.
  */
 #include <ctype.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 static struct {
 	int count;
-	bool are_unclear; /* too many, or one in an unusual place */
+	bool are_unclear; /* there are too many mounts with a server, or one has an unusual path */
 	char points[SERVERS_MAX][POINT_BYTES];
 } servers;
 
@@ -47,7 +47,7 @@ bool servers_are_there(void)
 	return servers.count > 0 || servers.are_unclear;
 }
 
-/* Says whether every layer of a colon-separated list begins with a slash. A comma ends the list. */
+/* Whether every layer of a colon-separated list begins with a slash. A comma ends the list. */
 static bool is_absolute(const char *list)
 {
 	bool begins = true;
@@ -60,7 +60,7 @@ static bool is_absolute(const char *list)
 	return true;
 }
 
-/* Whether the layers are named, and all by absolute paths. */
+/* Whether the options of an overlay name its layers, and name all of them by absolute paths. */
 static bool are_absolute(const char *options)
 {
 	static const char *const lists[] = { "lowerdir=", "lowerdir+=", "datadir+=", "upperdir=" };

@@ -7,12 +7,12 @@
 
 void servers_clear(void);
 
-/* point is a mount point as mountinfo writes it. */
+/* Note a mount that may have a server. point is its mount point as mountinfo writes it. */
 void servers_add(const char *point);
 
 bool servers_are_there(void);
 
-/* options are an overlay's as mountinfo writes them. In doubt the answer is true. */
+/* Whether an overlay may have a layer on a server. options are those that mountinfo shows of it. */
 bool servers_may_have(const char *options);
 
 #endif

@@ -9,13 +9,19 @@
 #include "mark.h"
 #include "release.h"
 
-/* Nobody writes faster: page caches take less, and so do disks. fallocate(2) alone is faster. */
+/*
+ * How fast others may fill the disk, at most. Page caches and disks take less. Only fallocate(2) can be
+ * faster.
+ */
 #define BYTES_PER_MS ((uint64_t)8 << 20)
 #define LEAST_MS 5
-/* While there is nothing to look after, or nothing to remove, this is often enough. */
+/* The time between two looks when there are no bases, or when none may or can be removed now. */
 #define IDLE_MS 100
 
-/* Other errors may pass: a host runs out of memory or descriptors, a server is started again. */
+/*
+ * Whether an error means that no folder of ours is there. Other errors may pass: a host is out of memory
+ * or descriptors for a while, or a server is started again.
+ */
 static bool is_no_folder_of_ours(int error)
 {
 	return error == -ENOENT || error == -ENOTDIR || error == -EPERM || error == -ENAMETOOLONG;
@@ -37,7 +43,7 @@ static void say_released(const char *images, const struct bases *bases)
 	closelog();
 }
 
-/* How long nobody can fill the disk, in milliseconds. */
+/* For how many milliseconds nobody can write so much that less than must_stay is free. */
 static uint64_t rest(const struct bases *bases, uint64_t must_stay)
 {
 	uint64_t ms = (bases->free_bytes - must_stay) / BYTES_PER_MS;
@@ -53,11 +59,11 @@ bool sleep_ms(uint64_t ms, const sigset_t *ending)
 }
 
 /*
- * Look once. Returns how long nobody need look again, in milliseconds, or 0 at the end.
+ * Look once. Returns after how many milliseconds to look again, or 0 when there is no more to do.
  *
- * `ghostkeep checkpoint` has found that its ghosts fit on the disk because their bases are there, and
- * its container may have ended when it copies. So as long as it lives, its bases stay. It has written a
- * journal beside them.
+ * While a journal lies beside the bases and the starter lives, the bases stay. The starter is then a
+ * `ghostkeep checkpoint`, which has found that its ghosts fit on the disk because their bases are there.
+ * Its container may have ended before it copies, so it must not run out of room then.
  */
 static uint64_t look(const struct charge *charge)
 {

@@ -6,16 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A look at a file server that is dead ends the process that looks. */
+/* The seconds that a look may take. Then SIGALRM ends the process: a file server may be dead. */
 #define LOOK_S 30
 #define MOST_MS 1000
 
 struct charge {
 	const char *images;
-	uint64_t least; /* bytes that stay free */
+	uint64_t least; /* bytes that must stay free */
 	const char *mark;
 	int mark_fd;
-	int starter; /* a pidfd, or -1 if the process has ended */
+	int starter; /* a pidfd of the process that started the watcher; -1: it has ended, or there is none */
 	sigset_t ending;
 };
 

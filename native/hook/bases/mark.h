@@ -6,18 +6,22 @@
 #include <stdint.h>
 
 /*
- * The newest process that watches a folder has made the file MARK. An earlier one finds another file
- * there and ends. So each round can reserve its own room, and nobody waits for a process that hangs.
+ * Make the file MARK, which belongs to the newest watcher of a folder. An earlier watcher finds that MARK
+ * is another file than its own, and ends. So each round of a pre-dump can reserve its own room, and
+ * nobody waits for a watcher that hangs.
  *
- * Returns a descriptor to keep open, so that no other file gets this inode number. It is locked as
- * long as one of its copies is open, so that everybody can tell whether somebody watches. Whoever
- * finds the mark without a lock starts such a process again, with the LEAST and the IMAGES that are
- * in it: src/flows/bases/watch-room.ts. Returns -1 if no such file can be made. Then we watch all the
- * same: two at work do no harm.
+ * Returns a descriptor of the file. The watcher keeps it open, so that no other file gets this inode
+ * number. The file is locked as long as a copy of the descriptor is open, so that everybody can tell
+ * whether somebody watches. A program that finds MARK without a lock starts a watcher again, with the
+ * LEAST and the IMAGES that are in the file: src/flows/bases/watch-room.ts. Returns -1 if the file cannot
+ * be made. The watcher then works all the same, because two watchers at work do no harm.
  */
 int mark_take(const char *mark, const char *images, uint64_t least);
 
-/* A mark that is gone was removed by somebody who does not watch. */
+/*
+ * Whether MARK is still the file of fd. It also returns true if MARK is gone, because then somebody who
+ * does not watch has removed it, or if it cannot be looked at.
+ */
 bool mark_is_newest(const char *mark, int fd);
 
 #endif

@@ -12,15 +12,21 @@
 
 #include "release.h"
 
-/* st_blocks counts these, whatever the file system's own blocks are. */
+/* st_blocks counts blocks of this size, whatever the file system's own blocks are. */
 #define BLOCK_BYTES 512
-/* A file system that makes inodes as it needs them says 0 in f_files, or counts free blocks. */
+/*
+ * With fewer free inodes than this, hardly any file can be made. A file system that makes inodes as it
+ * needs them says 0 in f_files, or counts free blocks.
+ */
 #define FEW_INODES 64
 
 /* src/image/layout.ts has this name, too. */
 #define JOURNAL "journal.json"
 
-/* The same pattern is in src/image/layout.ts. A folder of this name may hold files of somebody else, too. */
+/*
+ * Whether a name is that of a base. The same pattern is in src/image/layout.ts. A folder that is called
+ * ghostkeep may hold files of somebody else, so only exactly such names count.
+ */
 static bool is_base(const char *name)
 {
 	if (!strncmp(name, "base", 4))
@@ -42,7 +48,7 @@ static bool is_base(const char *name)
 	return !strcmp(name, ".img");
 }
 
-/* Only we may write to the folder, so nobody puts anything into it between two calls. */
+/* Whether only we may write to the folder. If so, nobody else changes it between two of our calls. */
 static bool is_ours_alone(const struct stat *folder)
 {
 	return S_ISDIR(folder->st_mode) && folder->st_uid == geteuid() &&
@@ -110,8 +116,8 @@ int bases_look(const char *images, struct bases *bases)
 }
 
 /*
- * Cutting the file off gives its blocks back at once. xfs frees those of a removed file later, by a
- * thread of its own.
+ * Remove a base that nobody has locked. It is cut to 0 bytes first, which gives its blocks back at once:
+ * xfs frees the blocks of a removed file later, by a thread of its own.
  */
 static bool release(int folder, const char *name)
 {

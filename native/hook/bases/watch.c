@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bases lie on a disk that containers write to, and take room that these may need. Before a process
- * makes or moves bases, it starts this watcher. The watcher removes the bases when less room is free
- * than they take, or than LEAST bytes, or when there are no inodes. It leaves them alone while a journal
- * lies beside them and its starter lives. It ends when there are no bases and the starter has ended.
- * When SIGTERM, SIGINT or SIGHUP ends it, it removes the bases first.
+ * Bases lie on a disk that containers write to, and take room that the containers may need. Before a
+ * process makes or moves bases, it starts this watcher. The watcher removes the bases when the free room
+ * is less than they take, or less than LEAST bytes, or when hardly any inodes are free. It leaves the
+ * bases alone while a journal lies beside them and the process that has started it lives. It ends when
+ * there are no bases and that process has ended. When SIGTERM, SIGINT or SIGHUP ends the watcher, it
+ * removes the bases first.
  *
- * A child looks at the disk. Where a file server is dead for a while, the child is ended, and another
- * one looks when the server answers again. We ourselves never touch the disk. Between two looks the
- * child opens nothing and has no folder of it, so that the disk can be unmounted.
+ * A child looks at the disk. If a file server does not answer, SIGALRM ends the child, and a new child
+ * looks again. The watcher itself touches the disk only if a signal ends it while there is no child.
+ * Between two looks the child has nothing on the disk open, so that the disk can be unmounted.
  */
 #include <errno.h>
 #include <signal.h>
@@ -27,7 +28,7 @@
 
 #define EXIT_USAGE 2
 
-/* The starter is our parent. If we have another one, it has ended. */
+/* Returns a pidfd of our starter, which is our parent. If we have another parent, it has ended: -1. */
 static int open_starter(pid_t pid)
 {
 	int pidfd;
@@ -42,7 +43,10 @@ static int open_starter(pid_t pid)
 	return pidfd;
 }
 
-/* Returns false if a signal of somebody else, or SIGALRM, has ended the child: there is more to do. */
+/*
+ * Wait until the child ends, or a signal ends us. Returns true when all is done. Returns false if SIGALRM,
+ * or a signal of somebody else, has ended the child, because another child is then needed.
+ */
 static bool wait_for(pid_t child, const sigset_t *awaited)
 {
 	int status, signal;
@@ -51,7 +55,7 @@ static bool wait_for(pid_t child, const sigset_t *awaited)
 		signal = sigwaitinfo(awaited, NULL);
 		if (signal <= 0 || signal == SIGCHLD)
 			continue;
-		/* The child may wait for a server that is dead, and then it cannot remove bases there. */
+		/* pass the signal to the child, but wait only LOOK_S for it: the server may be dead */
 		(void)alarm(LOOK_S);
 		(void)!kill(child, signal);
 		(void)!waitpid(child, NULL, 0);
@@ -88,7 +92,10 @@ static bool to_number(const char *text, uint64_t *number)
 	return !errno && end != text && !*end;
 }
 
-/* With these blocked, and nothing inherited from whoever has started us. Returns -1 on an error. */
+/*
+ * Block exactly these signals, and set those to their defaults that our starter may have ignored. Returns
+ * -1 on an error.
+ */
 static int take_signals(sigset_t *ending, sigset_t *awaited)
 {
 	if (sigemptyset(ending) || sigaddset(ending, SIGTERM) || sigaddset(ending, SIGINT) ||
@@ -117,7 +124,7 @@ int watch_bases(int argc, char **argv)
 	if (take_signals(&charge.ending, &awaited))
 		return EXIT_USAGE;
 	charge.starter = open_starter((pid_t)starter);
-	/* It must look in time on a busy host. Without the right to this it looks all the same. */
+	/* The watcher must look in time on a busy host. If it may not raise its priority, it works all the same. */
 	(void)!setpriority(PRIO_PROCESS, 0, -10);
 	charge.mark_fd = mark_take(charge.mark, charge.images, charge.least);
 	watch(&charge, &awaited);
