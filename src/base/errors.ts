@@ -36,7 +36,8 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /**
- * The name of an errno. Node itself has no name for some numbers, among them ESTALE, EBADMSG and EDQUOT.
+ * The name of an errno, by the table in os.constants. That table also has numbers for which the errors of
+ * Node have no name and say `Unknown system error`, among them ESTALE, EBADMSG and EDQUOT.
  * @param errno negative, as in Node
  */
 export function errnoName(errno: number): string | undefined {

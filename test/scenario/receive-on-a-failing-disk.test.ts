@@ -8,7 +8,7 @@ import { failingDisk } from './failing-disk.js';
 import { temporaryFolder } from './ghostkeep.js';
 
 describe('a receiver on a disk that fails after write(2) has returned', () => {
-  it('a receiver acknowledges nothing that the disk has not taken, and does not count on it later', async t => {
+  it('a receiver acknowledges no bytes that its disk has not taken, and removes the file that they were written to', async t => {
     const disk = failingDisk(t);
     if (!disk) return;
     const images = `${disk}/images`;

@@ -55,7 +55,7 @@ describe('a dump without CRIU', { skip: isRoot ? false : 'mounting needs root' }
     await is(t, oddly(t, 'detached-copy'), 'criu', beyond);
   });
 
-  it('a dump without CRIU keeps a ghost when its process is chrooted, because a process that is not chrooted shows its mount', async t => {
+  it('a dump without CRIU keeps a ghost when its process is chrooted, also where CRIU would not see its mount', async t => {
     await expectGhost(await holder(t, oddly(t, 'chroot'), []), 'ghost', 'ghostkeep', /regular file/);
     // In another mount namespace CRIU would see no more than its process does.
     const apart = await holder(

@@ -20,9 +20,10 @@ struct local {
 };
 
 /*
- * look_at_open_files finds out what the files are, on this thread alone. Then sort_open_files moves
- * suspects and carriers out of files into the two other arrays, which have room for as many entries,
- * and drops the descriptors that are no file.
+ * look_at_open_files marks what each descriptor is, on this thread alone. Then sort_open_files puts
+ * the numbers of suspects (they may hold a ghost, or could not be looked at) and of carriers (sockets,
+ * io_urings, inotify, fanotify: only fdinfo tells what files they hold or watch) into the other two
+ * arrays, which have room for as many numbers, and leaves in files only other descriptors of files.
  */
 void look_at_open_files(int dir_fd, struct local local, struct gk_open_file *files, uint32_t count);
 void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,

@@ -59,7 +59,10 @@ export interface OpenFds {
    * These may hold a ghost, /dev/fuse or a loop device, or could not be looked at. Each needs a closer look.
    */
   suspects: number[];
-  /** Sockets and io_urings. They may hold files that no descriptor leads to; only fdinfo tells. */
+  /**
+   * Sockets, io_urings, inotify and fanotify. They may hold or watch files that no descriptor leads to; only
+   * fdinfo tells.
+   */
   carriers: number[];
   /** All other descriptors, three numbers for each: fd, dev, ino. A process may have a million. */
   others: BigUint64Array;

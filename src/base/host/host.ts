@@ -32,8 +32,8 @@ export interface Host {
   /** The variables that this program was started with. */
   environment(): Readonly<Record<string, string | undefined>>;
   /**
-   * An id of this host that stays the same after a reboot and differs from every other host's. The machine id
-   * cannot be computed from it.
+   * An id of this host that differs from every other host's. After a reboot it is the same, unless the host
+   * has no machine id. The machine id cannot be computed from it.
    */
   machine(): string;
 }

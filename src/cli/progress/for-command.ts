@@ -19,8 +19,9 @@ const toProgram: Pace = { clock, afterMs: 0, everyMs: 500 };
 const inLog: Pace = { clock, afterMs: 1000, everyMs: 2000 };
 
 /**
- * A context whose progress is shown on stderr: as one line on a terminal; with --verbose elsewhere, too, as
- * lines, or as JSON lines with --json. --verbose also shows what flows note.
+ * A context that shows progress: as JSON lines on the descriptor PROGRESS_FD if one is given, else on stderr.
+ * There it is JSON lines with --verbose and --json together, otherwise one line on a terminal, otherwise
+ * lines with --verbose, and nothing without it. --verbose without --json also shows what flows note.
  */
 export function contextWithProgress({
   verbose = false,

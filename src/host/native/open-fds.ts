@@ -16,7 +16,8 @@ const carriers = new Uint32Array(capacity);
 const counts = new Uint32Array(openCounts.bytes / 4);
 
 /**
- * FOLDER is a /proc/PID/fd. LOCAL are the ids of local-mounts.ts.
+ * Looks through the descriptors in FOLDER, a /proc/PID/fd, without opening any file. LOCAL are the ids of
+ * mounts whose files can be read without asking a server (local-mounts.ts).
  * @throws an errno error when FOLDER cannot be listed
  */
 export function readOpenFds(folder: string, local: BigUint64Array): OpenFds {

@@ -62,8 +62,8 @@ function sessions(context: StageContext, request: DoctorRequest): Finding[] {
 }
 
 /**
- * Tables of moves that nobody has gone on with. They have the digests of what was sent. The next move to
- * another receiver would remove them.
+ * Tables of moves that nobody has gone on with for a week. Each has the digests of what was sent to one
+ * receiver. If they are not removed here, the next move to any other receiver removes them.
  */
 function moves(context: StageContext, request: DoctorRequest): Finding[] {
   const over = forgottenMoves(context);

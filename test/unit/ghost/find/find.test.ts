@@ -354,7 +354,7 @@ describe('ghosts on FUSE', () => {
 describe('files that cannot be looked at', () => {
   const ghost = opened(fakeFile(), deleted);
 
-  it('when a file server no longer has a file, its holders may hide the last content of it', () => {
+  it('when a file server no longer has an open file, each holder of it is unseen, and may hide a ghost', () => {
     const file = opened(fakeFile({ nlink: 1 }), '/data/f');
     const { ghosts, unseen } = findIn({
       fds: { 3: file, 4: file },
