@@ -102,6 +102,12 @@ int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names, 
 /* statx(2) of path from what the kernel already knows. No server is asked. */
 int gk_stat_cached(const char *path, struct gk_stat *stat, struct gk_report *report);
 
+/*
+ * The same for an entry of a folder. A link is not followed. If another file is mounted on the entry, that
+ * file is described, and mount_id tells.
+ */
+int gk_stat_entry(int dir_fd, const char *name, struct gk_stat *stat, struct gk_report *report);
+
 struct gk_answer {
 	uint64_t done;	/* 0: nobody was asked about this path, or the server is silent */
 	int64_t error;	/* 0, or a negative errno */

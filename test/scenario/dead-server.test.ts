@@ -1,10 +1,11 @@
 /** Files of a server that does not answer: no command waits for the server, and no other file is left out. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scan } from '../../src/base/documents/generated/scan.js';
-import { farHolder, fuseServer, listener } from './fuse-server.js';
+import { farHolder, fuseServer, hold, listener } from './fuse-server.js';
 import { Gate } from './gate.js';
 import { ghostkeep, sessionsFolder, temporaryFolder } from './ghostkeep.js';
 
@@ -96,6 +97,27 @@ it('when a socket is bound on a silent file server, nobody waits for that server
   server.stop();
   await sleep(1100);
   assert.deepEqual(await gate.ask(`checkpoint ${pid}`), ['done']);
+});
+
+it('when a file of a silent file server is mounted on a name, the search for the names of a ghost does not wait for it', async t => {
+  const server = await fuseServer(t);
+  if (!server) return;
+  let place = '';
+  t.after(() => spawnSync('umount', ['-l', place]));
+  const folder = temporaryFolder(t);
+  place = `${folder}/place`;
+  fs.writeFileSync(`${server.source}/far`, 'far');
+  fs.writeFileSync(place, '');
+  assert.equal(spawnSync('mount', ['--bind', `${server.mount}/far`, place]).status, 0);
+  // The last name is in another folder, so the search looks at all of the first one.
+  const names = `mkdir ${folder}/d; ln ${folder}/opened ${folder}/one; ln ${folder}/opened ${folder}/d/two`;
+  const pid = await hold(t, `exec 3>${folder}/opened; ${names}; rm ${folder}/opened`);
+  server.stop();
+  await sleep(1100);
+  const { status, stdout, stderr } = ghostkeep(['scan', '--pid', String(pid), '--json'], { waitMs: 20_000 });
+  assert.equal(status, 0, stderr);
+  const [ghost, ...others] = (JSON.parse(stdout) as Scan).ghosts;
+  assert.deepEqual([ghost?.class, ghost?.keep, others], ['linked', 'ghostkeep', []]);
 });
 
 it('when a file server answers again at the freeze, its ghosts are found', async t => {

@@ -29,6 +29,15 @@ GK_PUBLIC int gk_stat_cached(const char *path, struct gk_stat *about, struct gk_
 	return err ? fail(report, err, 0, "cannot look at %s", path) : 0;
 }
 
+GK_PUBLIC int gk_stat_entry(int dir_fd, const char *name, struct gk_stat *about, struct gk_report *report)
+{
+	const int how = AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+	int err = stat_at(dir_fd, name, how, about);
+
+	memset(report, 0, sizeof(*report));
+	return err ? fail(report, err, 0, "cannot look at %.100s", name) : 0;
+}
+
 struct question {
 	const char *root; /* NULL: paths are absolute, and no stranger controls them */
 	const char *paths;

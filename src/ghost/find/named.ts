@@ -94,7 +94,7 @@ export class NamedFiles {
     carriers: readonly Carrier[],
   ): Pick<Found, 'named' | 'lost' | 'closed'> {
     const [named, lost]: [Ghost[], Lost[]] = [[], []];
-    if (this.#seenBy.size === 0) return { named, lost, closed: noneClosed };
+    if (this.#found.size === 0 && this.#seenBy.size === 0) return { named, lost, closed: noneClosed };
     const ours = this.processes.mounts(this.processes.self());
     const [devices, ids] = [new Set(ours.map(({ dev }) => dev)), new Set(ours.map(({ id }) => id))];
     const isOnShm = ({ mountPoint }: GhostMount) => mountPoint?.equals(shmPath) ?? false;

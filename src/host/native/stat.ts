@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
+import { errnoOf } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
-import { ask } from './call.js';
+import { ask, cString } from './call.js';
 import { stat as layout } from './layout.js';
 
 export function toFileStat(stat: BigIntStats): FileStat {
@@ -55,5 +56,17 @@ export function readStat(words: BigInt64Array, at: number): FileStat {
 export function statCached(path: string): FileStat {
   const words = new BigInt64Array(layout.words);
   ask('gk_stat_cached', Buffer.from(`${path}\0`), words);
+  return readStat(words, 0);
+}
+
+/** The same for an entry of a folder. No link is followed. @returns undefined where there is no such entry */
+export function statEntry(folderFd: number, name: Buffer): FileStat | undefined {
+  const words = new BigInt64Array(layout.words);
+  try {
+    ask('gk_stat_entry', folderFd, cString(name), words);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
   return readStat(words, 0);
 }

@@ -8,18 +8,16 @@ import type { FileStat, Identity } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
 import { mountId } from '../files/stat-on.js';
 import { openInRoot } from '../native/call.js';
-import { toFileStat } from '../native/stat.js';
+import { statEntry, toFileStat } from '../native/stat.js';
 
 const slash = Buffer.from('/');
 
 type Inode = Identity & { nlink: number };
 
-/**
- * Gets the entries of folders. PATH is below the root. PLACE is a path that leads to the entry during the
- * call.
- */
+/** Gets what is in folders, by paths below the root. */
 interface Visitor {
-  entry(entry: fs.Dirent<string>, path: Buffer, place: Buffer): void;
+  /** Gets an entry that is no folder. @param stat gives undefined where it is gone, or hidden by a mount */
+  entry(path: Buffer, isFile: boolean, stat: () => FileStat | undefined): void;
   /** @returns false where the entries of this folder shall not be read */
   folder?(path: Buffer, stat: FileStat): boolean;
   isEnough?(): boolean;
@@ -40,9 +38,9 @@ export function namesOf(
   const search = MountSearch.begin(root, mountPoint, limit);
   if (search === undefined) return { names, complete: false, looked: 0 };
   const isEnough = () => names.length >= inode.nlink;
-  const entry: Visitor['entry'] = (found, path, place) => {
-    if (found.isFile() && isNameOf(place, inode) && !names.some(known => known.equals(path)))
-      names.push(path);
+  const entry: Visitor['entry'] = (path, isFile, stat) => {
+    const found = isFile ? stat() : undefined;
+    if (found && isSameInode(found, inode) && !names.some(known => known.equals(path))) names.push(path);
   };
   try {
     search.folder(near.subarray(0, Math.max(1, near.lastIndexOf('/'))), { deep: false }, { entry, isEnough });
@@ -51,11 +49,6 @@ export function namesOf(
   } finally {
     search.end();
   }
-}
-
-function isNameOf(place: Buffer, inode: Inode): boolean {
-  const stat = fs.lstatSync(place, { bigint: true, throwIfNoEntry: false });
-  return stat !== undefined && isSameInode(stat, inode);
 }
 
 /**
@@ -79,11 +72,9 @@ export function filesIn(
       folder,
       { deep: true },
       {
-        entry: (found, path, place) => {
-          const stat = found.isDirectory()
-            ? undefined
-            : fs.lstatSync(place, { bigint: true, throwIfNoEntry: false });
-          if (stat) files.push({ path, stat: toFileStat(stat) });
+        entry: (path, _, look) => {
+          const stat = look();
+          if (stat) files.push({ path, stat });
         },
         folder: (path, stat) => {
           files.push({ path, stat });
@@ -166,12 +157,18 @@ class MountSearch {
         const name = Buffer.from(entry.name, 'latin1');
         const full = joinPath(path, name);
         if (entry.isDirectory()) folders.push(full);
-        visitor.entry(entry, full, Buffer.concat([Buffer.from(`${self}/`), name]));
+        else visitor.entry(full, entry.isFile(), () => this.#statHere(fd, name));
       }
     } finally {
       fs.closeSync(fd);
     }
     return folders;
+  }
+
+  /** A mount may lie on a file, too. Before Linux 5.8 the kernel does not say on which mount a file is. */
+  #statHere(folderFd: number, name: Buffer): FileStat | undefined {
+    const stat = statEntry(folderFd, name);
+    return !stat?.mountId || String(stat.mountId) === this.mount ? stat : undefined;
   }
 }
 

@@ -67,6 +67,7 @@ describe('named files on /dev/shm', () => {
     assert.deepEqual(others, []);
     assert.deepEqual(found?.holders.map(({ link }) => link).slice(0, 2), ['fd/3', 'fd/4']);
     assert.equal(find({ maps }).named.length, 1);
+    assert.equal(find({ maps, fails: { fds: 'EACCES' } }).named.length, 1, 'the descriptors are refused');
   });
 
   it('a named file is left to CRIU where CRIU keeps the content of its mount, or the caller asks for no named files', () => {

@@ -119,6 +119,20 @@ describe('namesOf', () => {
     }
   });
 
+  it('when another file is mounted on a name, that is no name on this mount', t => {
+    const inode = linked('b');
+    fs.writeFileSync(at('a'), '');
+    if (spawnSync('mount', ['--bind', `${top}/b`, `${top}/a`]).status !== 0) {
+      t.skip('nothing can be mounted here');
+      return;
+    }
+    try {
+      assert.deepEqual(search({ ...inode, nlink: 2 }), { names: ['/b'], complete: true });
+    } finally {
+      assert.equal(spawnSync('umount', [`${top}/a`]).status, 0);
+    }
+  });
+
   it('when the mount point is not found, the result is empty and not complete', () => {
     const inode = linked('a');
     assert.deepEqual(namesOf(top, Buffer.from('/gone'), inode, Buffer.from('/gone/a'), 10), {
