@@ -3,7 +3,7 @@ import { isMarkName, recordsFolder } from '../flows/bases/records-folder.js';
 import { pausedFolder } from '../flows/container/pause/paused-folder.js';
 
 /** These commands run while a container is frozen or created, so they must be fast. */
-const passedOver = new Set(['hook', 'gate']);
+const passedOver = new Set(['hook', 'gate', 'carry']);
 
 /**
  * Runs before command NAME. It resumes or thaws what a killed checkpoint or dump has left paused or frozen,

@@ -1,6 +1,7 @@
 /**
  * The folder has records of where bases lie, and a mark for each process that watches the room of bases.
- * Every command but `hook` and `gate` looks for marks (src/cli/forgotten.ts), so this module loads nothing.
+ * Every command but `hook`, `gate` and `carry` looks for marks (src/cli/forgotten.ts), so this module loads
+ * nothing.
  */
 import type { Host } from '../../base/host/host.js';
 
