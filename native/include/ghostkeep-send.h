@@ -24,8 +24,9 @@ int gk_carrier_start(const char *arguments, uint32_t arguments_count, const char
 		     uint32_t environment_count, int32_t started[3], struct gk_report *report);
 
 /*
- * Close both descriptors and wait for the program to end. After wait_ms it gets SIGTERM, and a second
- * later SIGKILL. *status is its exit status, or 128 plus the number of the signal that ended it.
+ * Close the descriptor to write to, wait for the program to end, then close the other one. If the
+ * program still runs after wait_ms, it gets SIGTERM, and a second later SIGKILL. *status is its exit
+ * status, or 128 plus the number of the signal that ended it.
  */
 int gk_carrier_end(const int32_t started[3], uint32_t wait_ms, int32_t *status, struct gk_report *report);
 

@@ -8,8 +8,7 @@ import { findBeside, ownCommand } from './native/program-files.js';
 const load = () => import('node:child_process');
 
 /**
- * A process that has left the group may keep our pipes open. After the command has ended we read on for this
- * long.
+ * After the command has ended, a process that it started may keep our pipes open. We read on for this long.
  */
 const lastWordsMs = 1000;
 

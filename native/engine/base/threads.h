@@ -18,8 +18,7 @@ uint32_t processors(void);
 void on_all_processors(void (*work)(void *), void *argument, uint64_t items, uint64_t worth);
 
 /*
- * The same for items that need no state of their own thread: calls one(argument, i) for each i
- * below items.
+ * The same where a thread needs no state of its own: calls one(argument, i) for each i below items.
  */
 void each_on_all_processors(void (*one)(void *, uint32_t), void *argument, uint32_t items, uint32_t worth);
 

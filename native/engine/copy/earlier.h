@@ -8,8 +8,9 @@
 #include "base/io.h"
 
 /*
- * An earlier image is compared with what would be written over it, and only what differs is
- * written. One thread uses it at a time.
+ * A write over an earlier image is first compared with it, and equal blocks are not written again.
+ * Bytes that are not in memory, and most windows after several without an equal byte, are written
+ * without comparing, because that is faster. Only one thread at a time may use the struct.
  */
 struct earlier {
 	/* EARLIER_BYTES long, owned by the caller; NULL when there is no earlier image */

@@ -95,8 +95,8 @@ int dump_ghost(struct dump_room *room, const struct dump_request *request, struc
 		return error;
 	error = check_files(dump);
 	/*
-	 * The places of the earlier image are opened before anything is written: the new head may be
-	 * longer than the earlier one, and be written over the header of the first chunk.
+	 * The first place is looked up before anything is written: the new head may be longer than
+	 * the earlier one, and then overwrites the header of the first chunk.
 	 */
 	if (!error && dump->over && chunked)
 		places_open(&dump->places, request->image_fd, dump->earlier_bytes);

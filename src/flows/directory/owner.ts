@@ -23,8 +23,8 @@ export interface OwnerOptions {
   /** How long to wait for another owner that may be about to end. */
   waitMs?: number;
   /**
-   * The caller begins another dump, so it does not become the owner either while a living process is still to
-   * finish the dump there.
+   * The caller begins another dump. So it is kept away not only by a lock, but also by a living process that
+   * is still to finish the dump there.
    */
   begins?: boolean;
 }

@@ -3,12 +3,12 @@
  * left to do while it is frozen.
  *
  * The dump trusts none of these copies. When the container is frozen the ghosts are searched anew, and a dump
- * over a warm image compares every byte with the ghost and writes those that differ (GK_DUMP_OVER): a time
- * stamp proves nothing, because a store into a mapping need not change it. If large ranges will be reflinked,
+ * over a warm image compares or writes every byte of it (GK_DUMP_OVER): a time stamp proves nothing, because
+ * a store into a mapping need not change it. If large ranges will be reflinked,
  * the dump copies nothing anyway; then the warm pass only writes dirty pages to disk, because reflinking
  * would wait for them (decision 0010). A ghost that has changed while it was copied is copied again, as long
- * as less differs each time. A base that a round has left (decision 0016) is taken over, and where it is
- * newer than its ghost nothing is copied.
+ * as less differs each time. A base that a round has left (decision 0016) is taken over. If it is newer than
+ * its ghost, and no process can write to the ghost through a mapping, nothing is copied.
  */
 
 import { availableParallelism } from 'node:os';

@@ -74,8 +74,8 @@ function toPath(field: string): Buffer {
 }
 
 /**
- * The option of the mount of /proc that hides processes of other users from us. The option has no effect on
- * root and on members of the group that `gid=` names, and these see process 1.
+ * The option of the mount of /proc that hides processes of other users from us; undefined if we see process
+ * 1: then the option does not hold for us, because we are root or in the group that `gid=` names.
  * @param mountinfo of our own process. Source: proc(5), Mount options
  */
 export function hidingOption(

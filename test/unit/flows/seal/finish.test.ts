@@ -105,7 +105,7 @@ describe('finishDump', () => {
     assert.equal(processes.pinned.length, 4);
   });
 
-  it('when a ghost has changed since it was pinned, its entry and its image have the new state', async () => {
+  it('when a ghost has changed since it was pinned, the manifest and its image have the new state', async () => {
     const { context, files, processes } = held();
     processes.end(500);
     const grown = fakeFile({ ino: 1n, content: Buffer.from('grown since'), mode: 0o100600, mtimeNs: 9n });
@@ -119,7 +119,7 @@ describe('finishDump', () => {
 
   const idMaps = { uid: '0 100000 65536', gid: '0 200000 65536' };
 
-  it('when a ghost has got another owner, attributes or flags since it was pinned, its entry has the new ones', async () => {
+  it('when a ghost has got another owner, xattrs or inode flags since it was pinned, the manifest has the new ones', async () => {
     const { context, processes } = held({ idMaps });
     processes.end(500);
     const [given, other] = [
