@@ -146,17 +146,17 @@ for (const [name, { begin, change }] of Object.entries(cases)) {
     change(ghost, round);
     for (const { image } of runs) fs.fsyncSync(image);
     fs.fsyncSync(ghost);
-    for (const run of round % 2 ? runs : runs.toReversed()) {
+    for (const { library, image, ms, cpu, mib } of round % 2 ? runs : runs.toReversed()) {
       intoMemory(ghost);
-      intoMemory(run.image);
+      intoMemory(image);
       const before = written();
       const used = process.cpuUsage();
       const started = performance.now();
-      dump(run.library, ghost, run.image, over);
-      run.ms.push(performance.now() - started);
+      dump(library, ghost, image, over);
+      ms.push(performance.now() - started);
       const { user, system } = process.cpuUsage(used);
-      run.cpu.push((user + system) / 1000);
-      run.mib.push((written() - before) / mebibyte);
+      cpu.push((user + system) / 1000);
+      mib.push((written() - before) / mebibyte);
     }
   }
   for (const { library, image, ms, cpu, mib } of runs) {

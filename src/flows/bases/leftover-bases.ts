@@ -8,7 +8,6 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { isThere } from '../directory/is-there.js';
 import { holderOf } from '../directory/owner.js';
-
 import { holdBase, removeBase } from './base-file.js';
 import { type BaseRecord, type FoundRecord, listBaseRecords, livingOf } from './base-records.js';
 import { basesIn } from './bases.js';
