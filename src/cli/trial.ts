@@ -1,10 +1,10 @@
-/** Plays a trial on a stage of its own, and shows it: a timeline while it runs, a table at its end. */
+/** Plays a trial in a testbed of its own, and shows it: a timeline while it runs, a table at its end. */
 import type { Trial, TrialGhost, TrialStep } from '../base/documents/generated/trial.js';
 import { countFromJson, showBytes } from '../base/units.js';
 import { longestHookMs } from '../flows/try-hooks/hooks.js';
-import type { StageContext } from '../flows/try-hooks/stage-context.js';
+import type { TestbedContext } from '../flows/try-hooks/testbed-context.js';
 import { type TrialRequest, tryHooks } from '../flows/try-hooks/trial.js';
-import { LinuxStage } from '../host/stage.js';
+import { LinuxTestbed } from '../host/testbed.js';
 import { makeContext } from './context.js';
 import { Deadline } from './ending/deadline.js';
 import { errorLine, line } from './print/line.js';
@@ -15,33 +15,33 @@ const stepWaitMs = longestHookMs + 60_000;
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const interrupted = 130;
 
-/** Runs WORK with a stage and removes everything afterwards, even after a failure, a signal or a hang. */
-export async function onStage<Result>(
+/** Runs WORK with a testbed and removes everything afterwards, even after a failure, a signal or a hang. */
+export async function inTestbed<Result>(
   { keep }: { keep: boolean },
-  work: (context: StageContext) => Promise<Result>,
+  work: (context: TestbedContext) => Promise<Result>,
 ): Promise<Result> {
-  const stage = new LinuxStage();
+  const testbed = new LinuxTestbed();
   const deadline = new Deadline(stepWaitMs, 'the trial', error => {
-    stage.close(keep);
+    testbed.close(keep);
     process.stderr.write(errorLine(error));
     process.exit(1);
   });
   const stop = () => {
-    stage.close(keep);
+    testbed.close(keep);
     process.exit(interrupted);
   };
   for (const signal of signals) process.once(signal, stop);
   try {
-    return await work({ ...makeContext(undefined, () => deadline.alive()), stage });
+    return await work({ ...makeContext(undefined, () => deadline.alive()), testbed });
   } finally {
-    stage.close(keep);
+    testbed.close(keep);
     deadline.stop();
     for (const signal of signals) process.off(signal, stop);
   }
 }
 
 export function playTrial(request: TrialRequest): Promise<Trial> {
-  return onStage(request, context => tryHooks(context, request));
+  return inTestbed(request, context => tryHooks(context, request));
 }
 
 export const timelineHead = '      ms  step       what happened\n';

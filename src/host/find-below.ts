@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import { errnoOf } from '../base/errors.js';
-import type { Found } from '../base/host/stage.js';
+import type { Found } from '../base/host/testbed.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 /** The search goes this many levels deep. Each level holds a descriptor open. */

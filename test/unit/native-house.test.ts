@@ -36,6 +36,8 @@ const entries: Record<string, RegExp> = {
 const mostSideBySide = 12;
 const longest = 300;
 const widest = 110;
+/** JavaScript calls the library's public functions, and passes words more cheaply than it fills a struct. */
+const mostParameters = { public: 9, other: 7 };
 
 const files = (readdirSync(native, { recursive: true }) as string[])
   .filter(name => /(\.c|\.h|\.mk|(^|\/)Makefile)$/.test(name))
@@ -50,16 +52,22 @@ const stemOf = (name: string) => name.replace(/\.[ch]$/, '');
 const sources = files.filter(name => name.endsWith('.c'));
 const headers = files.filter(name => name.endsWith('.h') && partOf(name) !== 'include');
 
-/** A declaration begins in the first column and has an argument list: its name, and the words before it. */
-function functionsIn(name: string): { name: string; words: string; isDeclared: boolean }[] {
+/**
+ * A declaration begins in the first column and has an argument list: its name, the words before it, and how
+ * many parameters it has.
+ */
+function functionsIn(
+  name: string,
+): { name: string; words: string; parameters: number; isDeclared: boolean }[] {
   const text = textOf(name).replace(/\/\*[\s\S]*?\*\//g, '');
   return [
     ...text.matchAll(
-      /^((?:[A-Za-z_]\w*[ *]+)+)([A-Za-z_]\w*)\([^{};]*?\)[^{};()]*(?:\([^{};]*\))?\s*([{;])/gm,
+      /^((?:[A-Za-z_]\w*[ *]+)+)([A-Za-z_]\w*)\(([^{};]*?)\)[^{};()]*(?:\([^{};]*\))?\s*([{;])/gm,
     ),
-  ].map(([, words, name, end]) => ({
+  ].map(([, words, name, parameters = '', end]) => ({
     name: name as string,
     words: words as string,
+    parameters: parameters.split(',').length,
     isDeclared: end === ';',
   }));
 }
@@ -112,6 +120,17 @@ describe('the rules of native/', () => {
     });
     assert.deepEqual(wrong, []);
     assert.ok(headers.flatMap(functionsIn).length > 80, 'the pattern finds functions');
+  });
+
+  it('a function with many parameters takes a struct instead', () => {
+    const wrong = sources.flatMap(source =>
+      functionsIn(source)
+        .filter(({ words, parameters }) => {
+          return parameters > mostParameters[/\bGK_PUBLIC\b/.test(words) ? 'public' : 'other'];
+        })
+        .map(({ name, parameters }) => `${source}: ${name} has ${parameters}`),
+    );
+    assert.deepEqual(wrong, []);
   });
 
   it('a room includes only rooms that come before it', () => {

@@ -2,7 +2,7 @@ import { findRealTools } from '../../flows/try-hooks/runc/tools.js';
 import { realThing } from '../../flows/try-hooks/runc/trial-of-runc.js';
 import { parse } from '../args.js';
 import { printJson } from '../print/json.js';
-import { onStage, playTrial, showStep, showTrial, timelineHead } from '../trial.js';
+import { inTestbed, playTrial, showStep, showTrial, timelineHead } from '../trial.js';
 
 const intro = `A file that is open but has no name any more lives only as long as its process. CRIU, which checkpoints
 containers, gives up on such a "ghost" when it is larger than 1 MiB. ghostkeep keeps it.
@@ -34,7 +34,7 @@ export async function demoCommand(args: string[]): Promise<number> {
 }
 
 function realContainer(say: (text: string) => void): Promise<'equal' | 'failed' | 'skipped'> {
-  return onStage({ keep: false }, async context => {
+  return inTestbed({ keep: false }, async context => {
     const tools = await findRealTools(context, process.env['PATH'] ?? '');
     if (typeof tools === 'string') {
       say(`\n2. With runc and CRIU: skipped, ${tools}.\n`);

@@ -3,11 +3,11 @@ import type { Doctor } from '../../base/documents/generated/doctor.js';
 import { examineAll, examineOne } from '../../flows/doctor/examine-all.js';
 import type { DoctorRequest } from '../../flows/doctor/look/finding.js';
 import { examinations } from '../../flows/doctor/table.js';
-import type { StageContext } from '../../flows/try-hooks/stage-context.js';
+import type { TestbedContext } from '../../flows/try-hooks/testbed-context.js';
 import { oneOf, parse, required } from '../args.js';
 import { printJson } from '../print/json.js';
 import { showDoctor } from '../print/show-doctor.js';
-import { onStage } from '../trial.js';
+import { inTestbed } from '../trial.js';
 
 export async function doctorCommand(args: string[]): Promise<number> {
   const { values } = parse('doctor', args, {
@@ -24,7 +24,7 @@ export async function doctorCommand(args: string[]): Promise<number> {
     ...(images === undefined ? {} : { images: path.resolve(images) }),
   };
   const { examination } = values;
-  const result = await onStage({ keep: false }, context =>
+  const result = await inTestbed({ keep: false }, context =>
     examination === undefined ? all(context, request) : one(context, request, examination),
   );
   if (values.json) printJson(result);
@@ -32,9 +32,9 @@ export async function doctorCommand(args: string[]): Promise<number> {
   return result.ok ? 0 : 1;
 }
 
-function all(context: StageContext, { clean, images }: DoctorRequest): Promise<Doctor> {
+function all(context: TestbedContext, { clean, images }: DoctorRequest): Promise<Doctor> {
   const command = [
-    ...context.stage.ownCommand(),
+    ...context.testbed.ownCommand(),
     ...['doctor', '--json'],
     ...(clean ? ['--clean'] : []),
     ...(images === undefined ? [] : ['-D', images]),
@@ -43,7 +43,7 @@ function all(context: StageContext, { clean, images }: DoctorRequest): Promise<D
   return examineAll(context, command);
 }
 
-function one(context: StageContext, request: DoctorRequest, name: string): Promise<Doctor> {
+function one(context: TestbedContext, request: DoctorRequest, name: string): Promise<Doctor> {
   const chosen = examinations[oneOf('doctor', '--examination', name, Object.keys(examinations))];
   if (chosen === undefined) throw new Error(`there is no examination ${name}`);
   return examineOne(context, chosen, request);

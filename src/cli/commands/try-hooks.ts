@@ -4,7 +4,7 @@ import { tryHook } from '../../flows/try-hooks/others/try-hook.js';
 import { oneOf, parse, positive, usage } from '../args.js';
 import { printJson } from '../print/json.js';
 import { line } from '../print/line.js';
-import { onStage, playTrial, showStep, showTrial, timelineHead } from '../trial.js';
+import { inTestbed, playTrial, showStep, showTrial, timelineHead } from '../trial.js';
 
 export async function tryHooksCommand(args: string[]): Promise<number> {
   const { values, positionals } = parse(
@@ -30,7 +30,7 @@ export async function tryHooksCommand(args: string[]): Promise<number> {
     const stages = stage?.map(name =>
       oneOf('try-hooks', '--stage', name, ['prestart', 'createRuntime', 'poststop']),
     );
-    const tried = await onStage({ keep: false }, context =>
+    const tried = await inTestbed({ keep: false }, context =>
       tryHook(context, {
         hook,
         args: positionals,

@@ -6,7 +6,7 @@ import { bounds } from '../../base/bounds.js';
 import { parseDocument } from '../../base/documents/document.js';
 import type { Doctor } from '../../base/documents/generated/doctor.js';
 import { reasonOf } from '../../base/errors.js';
-import type { StageContext } from '../try-hooks/stage-context.js';
+import type { TestbedContext } from '../try-hooks/testbed-context.js';
 import { broken, type DoctorRequest } from './look/finding.js';
 import { silentMounts } from './look/mounts.js';
 import { quoted } from './look/programs.js';
@@ -17,7 +17,7 @@ const mostWarnings = 20;
 /**
  * @param command the words that run the one examination whose name follows them, and print a Doctor as JSON
  */
-export async function examineAll(context: StageContext, command: readonly string[]): Promise<Doctor> {
+export async function examineAll(context: TestbedContext, command: readonly string[]): Promise<Doctor> {
   const all = await Promise.all(
     Object.entries(examinations).map(([name, one]) => examineApart(context, [...command, name], name, one)),
   );
@@ -26,7 +26,7 @@ export async function examineAll(context: StageContext, command: readonly string
 
 /** Runs one examination in this process. */
 export async function examineOne(
-  context: StageContext,
+  context: TestbedContext,
   { examine }: Examination,
   request: DoctorRequest,
 ): Promise<Doctor> {
@@ -44,7 +44,7 @@ function join(parts: readonly Doctor[]): Doctor {
 }
 
 async function examineApart(
-  context: StageContext,
+  context: TestbedContext,
   argv: readonly string[],
   name: string,
   { waitMs }: Examination,
@@ -72,12 +72,12 @@ async function examineApart(
  * Logs the warnings of an examination, for example of a record that cannot be read, or of a container that
  * goes on.
  */
-function passOn({ log }: StageContext, stderr: string): void {
+function passOn({ log }: TestbedContext, stderr: string): void {
   const lines = stderr.split('\n').filter(text => text.trim() !== '');
   for (const text of lines.slice(0, mostWarnings)) log.warn(text.replace(/^ghostkeep: (warning: )?/, ''));
 }
 
-function late(context: StageContext, name: string, waitMs: number) {
+function late(context: TestbedContext, name: string, waitMs: number) {
   const says = `no answer after ${waitMs / 1000} s`;
   const [mount] = silentMounts(context);
   return mount === undefined

@@ -4,7 +4,7 @@ import { GhostkeepError, translate } from '../../base/errors.js';
 import { type Bundle, type BundleHook, parseBundle } from '../../oci/bundle.js';
 import { hookLogVariable, renderHook, renderHookDocument } from '../../oci/hooks-d.js';
 import { annotationPrefix } from '../../oci/policy.js';
-import type { StageContext } from './stage-context.js';
+import type { TestbedContext } from './testbed-context.js';
 
 export interface TriedBundle {
   /** Absolute. */
@@ -17,7 +17,7 @@ interface Stanza {
 }
 
 /** @throws BAD_INPUT, NOT_FOUND */
-export function readBundle({ host: { files }, stage }: StageContext, folder: string): TriedBundle {
+export function readBundle({ host: { files }, testbed }: TestbedContext, folder: string): TriedBundle {
   const path = files.realPath(folder);
   const file = `${path}/config.json`;
   let text: string;
@@ -32,7 +32,7 @@ export function readBundle({ host: { files }, stage }: StageContext, folder: str
     throw incomplete(file, 'prestart or createRuntime');
   if (!hooks.poststop?.length) throw incomplete(file, 'poststop');
   for (const hook of [...(hooks.prestart ?? []), ...(hooks.createRuntime ?? []), ...hooks.poststop]) {
-    if (!stage.isExecutable(hook.path)) {
+    if (!testbed.isExecutable(hook.path)) {
       const why = files.exists(hook.path) ? 'is no file that may be executed' : 'is not there';
       throw new GhostkeepError(
         'BAD_INPUT',
@@ -48,15 +48,15 @@ export function readBundle({ host: { files }, stage }: StageContext, folder: str
  * Makes a bundle with the hooks as install.sh registers them, but inside the bundle: nothing outside of it is
  * needed or changed, and their log lies in it, too.
  */
-export function makeBundle(context: StageContext, path: string): TriedBundle {
-  const { stage } = context;
+export function makeBundle(context: TestbedContext, path: string): TriedBundle {
+  const { testbed } = context;
   const { hooks } = JSON.parse(renderHookDocument(template(context, 'config-hooks.json'), path)) as Stanza;
   const env = [`${hookLogVariable}=${path}/hooks.log`];
   const withLog = (list: BundleHook[]) => list.map(hook => ({ ...hook, env }));
   const libexec = `${path}/libexec/ghostkeep`;
-  stage.write(`${libexec}/hook`, part(context, 'build', 'ghostkeep-hook'), 0o755);
+  testbed.write(`${libexec}/hook`, part(context, 'build', 'ghostkeep-hook'), 0o755);
   for (const name of ['prestart', 'poststop'])
-    stage.write(`${libexec}/${name}`, renderHook(template(context, name), stage.ownCommand()), 0o755);
+    testbed.write(`${libexec}/${name}`, renderHook(template(context, name), testbed.ownCommand()), 0o755);
   const config = {
     ociVersion: '1.0.2',
     process: { args: ['/ghost-workload'], cwd: '/', user: { uid: 0, gid: 0 } },
@@ -64,17 +64,17 @@ export function makeBundle(context: StageContext, path: string): TriedBundle {
     annotations: { [`${annotationPrefix}enabled`]: 'true' },
     hooks: { prestart: withLog(hooks.prestart), poststop: withLog(hooks.poststop) },
   };
-  stage.write(`${path}/config.json`, `${JSON.stringify(config, null, 2)}\n`, 0o644);
+  testbed.write(`${path}/config.json`, `${JSON.stringify(config, null, 2)}\n`, 0o644);
   context.host.files.makeDirectory(`${path}/rootfs`);
   return readBundle(context, path);
 }
 
-function template(context: StageContext, name: string): string {
+function template(context: TestbedContext, name: string): string {
   return part(context, 'hooks', name).toString('utf8');
 }
 
-function part({ host, stage }: StageContext, folder: string, name: string): Buffer {
-  const file = stage.findBeside(folder, name);
+function part({ host, testbed }: TestbedContext, folder: string, name: string): Buffer {
+  const file = testbed.findBeside(folder, name);
   if (file !== undefined) return host.files.read(file, bounds.ownParts);
   throw new GhostkeepError(
     'NOT_FOUND',

@@ -3,11 +3,11 @@
 import path from 'node:path';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type {} from '../../base/host/host.js';
-import type { Ended, Program } from '../../base/host/stage.js';
+import type { Ended, Program } from '../../base/host/testbed.js';
 import type { BundleHook } from '../../oci/bundle.js';
 import type { OciState } from '../../oci/state.js';
 import type { TriedBundle } from './bundle.js';
-import type { StageContext } from './stage-context.js';
+import type { TestbedContext } from './testbed-context.js';
 import type { Timeline } from './timeline.js';
 
 /** The limit for a hook whose stanza names no timeout. A runtime would wait for ever. */
@@ -34,7 +34,7 @@ export interface HookCall {
  * @throws StepFailed
  */
 export async function callHooks(
-  context: StageContext,
+  context: TestbedContext,
   timeline: Timeline,
   bundle: TriedBundle,
   { moment, names, state }: HookCall,
@@ -65,7 +65,7 @@ export async function callHooks(
 }
 
 async function callHook(
-  context: StageContext,
+  context: TestbedContext,
   cwd: string,
   name: string,
   hook: BundleHook,
@@ -79,14 +79,14 @@ async function callHook(
 }
 
 async function startHook(
-  { stage }: StageContext,
+  { testbed }: TestbedContext,
   cwd: string,
   who: string,
   hook: BundleHook,
   state: OciState,
 ): Promise<Program> {
   try {
-    return await stage.start({
+    return await testbed.start({
       path: hook.path,
       argv: hook.args?.length ? hook.args : [hook.path],
       environment: Object.fromEntries((hook.env ?? []).map(splitVariable)),

@@ -3,10 +3,10 @@ import { asksForUs, type PolicyDocument } from '../../oci/policy.js';
 import { configPath, readConfig } from '../container/policy.js';
 import type { TriedBundle } from './bundle.js';
 import { playedHooks } from './hooks.js';
-import type { StageContext } from './stage-context.js';
+import type { TestbedContext } from './testbed-context.js';
 
 export function listNotTried(
-  context: StageContext,
+  context: TestbedContext,
   bundle: TriedBundle | undefined,
   seesMappings: boolean,
 ): string[] {
@@ -32,7 +32,7 @@ function isEmpty(list: unknown): boolean {
 }
 
 /** The trial works because the bundle has an annotation. Containers without one are treated differently. */
-function otherContainers(context: StageContext, { config: { annotations } }: TriedBundle): string[] {
+function otherContainers(context: TestbedContext, { config: { annotations } }: TriedBundle): string[] {
   if (!asksForUs(annotations)) return [];
   const isOff = configOf(context).enabled === false;
   const policy = `there the host's policy ${isOff ? `(${configPath}: "enabled": false) leaves files to CRIU` : 'applies'}`;
@@ -40,7 +40,7 @@ function otherContainers(context: StageContext, { config: { annotations } }: Tri
 }
 
 /** A config that cannot be read has already made a hook fail. */
-function configOf(context: StageContext): PolicyDocument {
+function configOf(context: TestbedContext): PolicyDocument {
   try {
     return readConfig(context);
   } catch {

@@ -4,11 +4,11 @@ import { annotationPrefix } from '../../oci/policy.js';
 import { configPath, policyOfSession } from '../container/policy.js';
 import { readSession, type Session, writeSession } from '../container/sessions.js';
 import type { TriedBundle } from './bundle.js';
-import type { StageContext } from './stage-context.js';
+import type { TestbedContext } from './testbed-context.js';
 
 /** @throws HOOK_FAILED if there is no session, or if its policy turns the hooks off */
 export function recordImages(
-  context: StageContext,
+  context: TestbedContext,
   { config: { annotations } }: TriedBundle,
   id: string,
   images: string,

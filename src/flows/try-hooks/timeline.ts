@@ -1,7 +1,7 @@
 /** The timeline of a trial: each step's time and whether it worked. A step that fails ends the trial. */
 import type { TrialStep } from '../../base/documents/generated/trial.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
-import type { StageContext } from './stage-context.js';
+import type { TestbedContext } from './testbed-context.js';
 
 /** The report of a step that worked. */
 export type Told = string | Pick<TrialStep, 'what' | 'status' | 'stderr'>;
@@ -14,7 +14,7 @@ export class Timeline {
   readonly #start: number;
 
   constructor(
-    private readonly context: StageContext,
+    private readonly context: TestbedContext,
     private readonly onStep: (step: TrialStep) => void,
   ) {
     this.#start = context.host.clock();

@@ -17,7 +17,7 @@ import { examine } from './restored/examine.js';
 import { canSeeMappings, closeOriginals, type Original, pinOriginals } from './restored/originals.js';
 import { closeRevived, type Revived, revive } from './restored/revive.js';
 import { toRow } from './restored/row.js';
-import type { StageContext } from './stage-context.js';
+import type { TestbedContext } from './testbed-context.js';
 import { StepFailed, Timeline } from './timeline.js';
 import { freeze, kill, startWorkload, type Workload } from './workload.js';
 
@@ -42,8 +42,8 @@ export interface TrialRequest {
   onStep: (step: TrialStep) => void;
 }
 
-export async function tryHooks(context: StageContext, request: TrialRequest): Promise<Trial> {
-  const scratch = context.stage.makeScratch();
+export async function tryHooks(context: TestbedContext, request: TrialRequest): Promise<Trial> {
+  const scratch = context.testbed.makeScratch();
   const timeline = new Timeline(context, request.onStep);
   const seesMappings = canSeeMappings(context);
   const trial = new Attempt(
@@ -79,14 +79,14 @@ class Attempt {
   #revived: Revived[] = [];
 
   constructor(
-    private readonly context: StageContext,
+    private readonly context: TestbedContext,
     private readonly timeline: Timeline,
     private readonly scratch: string,
     private readonly kinds: readonly string[],
   ) {
     this.#id = scratch.slice(scratch.lastIndexOf('/') + 1);
     this.#images = `${scratch}/images`;
-    context.stage.atEnd(() => closeSession(context, this.#id));
+    context.testbed.atEnd(() => closeSession(context, this.#id));
   }
 
   async run(bundleFolder: string | undefined): Promise<void> {

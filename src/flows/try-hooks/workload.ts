@@ -3,8 +3,8 @@
 import { bounds } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type {} from '../../base/host/host.js';
-import type { Program } from '../../base/host/stage.js';
-import type { StageContext } from './stage-context.js';
+import type { Program } from '../../base/host/testbed.js';
+import type { TestbedContext } from './testbed-context.js';
 
 const startWaitMs = 60_000;
 const stopWaitMs = 10_000;
@@ -32,8 +32,8 @@ export interface Workload {
   holders: Holder[];
 }
 
-export function findWorkload({ stage }: StageContext): string {
-  const program = stage.findBeside('build', 'ghost-workload');
+export function findWorkload({ testbed }: TestbedContext): string {
+  const program = testbed.findBeside('build', 'ghost-workload');
   if (program !== undefined) return program;
   throw new GhostkeepError(
     'NATIVE_MISSING',
@@ -43,17 +43,17 @@ export function findWorkload({ stage }: StageContext): string {
 }
 
 export async function startWorkload(
-  context: StageContext,
+  context: TestbedContext,
   folder: string,
   kinds: readonly string[],
 ): Promise<Workload> {
-  const { host, stage } = context;
+  const { host, testbed } = context;
   host.files.makeDirectory(folder);
   // The workload's processes share this page as a file, because poststop could not dump shared anonymous
   // memory.
-  stage.write(`${folder}/page`, Buffer.alloc(4096), 0o600);
+  testbed.write(`${folder}/page`, Buffer.alloc(4096), 0o600);
   const program = findWorkload(context);
-  const running = await stage.start({
+  const running = await testbed.start({
     path: program,
     argv: [program, 'run', folder, ...kinds],
     environment: {},
@@ -66,7 +66,7 @@ export async function startWorkload(
   return { program, folder, kinds, pid: running.pid, holders };
 }
 
-async function ready({ host, stage }: StageContext, running: Program, folder: string): Promise<void> {
+async function ready({ host, testbed }: TestbedContext, running: Program, folder: string): Promise<void> {
   let early: string | undefined;
   running.ended.then(
     ({ status, stderr }) => {
@@ -79,7 +79,7 @@ async function ready({ host, stage }: StageContext, running: Program, folder: st
     if (early === undefined && host.clock() > until) early = `it was not ready after ${startWaitMs / 1000} s`;
     if (early !== undefined)
       throw new GhostkeepError('IO', folder, `cannot start the workload in ${folder}: ${early}`);
-    await stage.wait(lookEveryMs);
+    await testbed.wait(lookEveryMs);
   }
 }
 
@@ -88,32 +88,32 @@ async function ready({ host, stage }: StageContext, running: Program, folder: st
  * is stopped itself.
  * @returns their pids
  */
-export async function freeze(context: StageContext, pid: number): Promise<number[]> {
-  const { host, stage } = context;
+export async function freeze(context: TestbedContext, pid: number): Promise<number[]> {
+  const { host, testbed } = context;
   const until = host.clock() + stopWaitMs;
   for (;;) {
     const pids = host.processes.tree(pid);
-    const moving = pids.filter(member => stage.runState(member) !== 'T');
+    const moving = pids.filter(member => testbed.runState(member) !== 'T');
     if (moving.length === 0) return pids;
     if (host.clock() > until)
       throw new GhostkeepError(
         'DEADLINE',
         String(pid),
-        `cannot freeze the workload: process ${moving.join(', ')} is in state ${moving.map(member => stage.runState(member) ?? 'gone').join(', ')}`,
+        `cannot freeze the workload: process ${moving.join(', ')} is in state ${moving.map(member => testbed.runState(member) ?? 'gone').join(', ')}`,
       );
-    for (const member of moving) stage.signal(member, 'SIGSTOP');
-    await stage.wait(lookEveryMs);
+    for (const member of moving) testbed.signal(member, 'SIGSTOP');
+    await testbed.wait(lookEveryMs);
   }
 }
 
 /** Kills the processes and waits until they are gone. A zombie counts as gone. */
-export async function kill({ host, stage }: StageContext, pids: readonly number[]): Promise<void> {
+export async function kill({ host, testbed }: TestbedContext, pids: readonly number[]): Promise<void> {
   const until = host.clock() + stopWaitMs;
-  for (const pid of pids) stage.signal(pid, 'SIGKILL');
-  const alive = () => pids.filter(pid => !['Z', 'X', undefined].includes(stage.runState(pid)));
+  for (const pid of pids) testbed.signal(pid, 'SIGKILL');
+  const alive = () => pids.filter(pid => !['Z', 'X', undefined].includes(testbed.runState(pid)));
   while (alive().length > 0) {
     if (host.clock() > until)
       throw new GhostkeepError('DEADLINE', alive().join(), `cannot kill process ${alive().join(', ')}`);
-    await stage.wait(lookEveryMs);
+    await testbed.wait(lookEveryMs);
   }
 }

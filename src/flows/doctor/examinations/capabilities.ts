@@ -1,5 +1,5 @@
 import { errnoOf } from '../../../base/errors.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { asRoot, broken, type Examine, ok, warning } from '../look/finding.js';
 import { hasCapability, mayCheckpoint } from '../look/rights.js';
 
@@ -29,7 +29,7 @@ export const examineCapabilities: Examine = context => {
 };
 
 /** The nearest process above us that can give the capabilities to programs that it starts. */
-function nearestWith(context: StageContext): string | undefined {
+function nearestWith(context: TestbedContext): string | undefined {
   const { processes } = context.host;
   try {
     for (let pid = processes.parent(processes.self()); pid > 0; pid = processes.parent(pid))

@@ -1,4 +1,4 @@
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { type Fault, findCriu, isTooOld, oldestCriu } from '../look/criu.js';
 import { broken, type Examine, ok } from '../look/finding.js';
 import { ask, quoted } from '../look/programs.js';
@@ -39,13 +39,13 @@ export const examineCriu: Examine = async context => {
 };
 
 /** @returns why CRIU is not content with this kernel; undefined where it is, or may not ask the kernel */
-async function kernelRefusal(context: StageContext, program: string): Promise<string | undefined> {
+async function kernelRefusal(context: TestbedContext, program: string): Promise<string | undefined> {
   if (!mayAsk(context)) return undefined;
   const { status, reason } = await ask(context, [program, 'check']);
   return status === 0 ? undefined : reason.replace(/\.$/, '');
 }
 
-const mayAsk = (context: StageContext) => context.host.uid() === 0 && mayCheckpoint(context);
+const mayAsk = (context: TestbedContext) => context.host.uid() === 0 && mayCheckpoint(context);
 
 /** Seen on packages.debian.org and build.opensuse.org in 2026. Debian 12 has no backport. */
 const elsewhere = [
@@ -57,7 +57,7 @@ const elsewhere = [
 /**
  * The line that advises a newer CRIU. It names the package manager only if the version there is new enough.
  */
-async function newer(context: StageContext, says: string) {
+async function newer(context: TestbedContext, says: string) {
   const candidate = await candidateOf(context, 'criu');
   if (candidate === 'none')
     return broken(
@@ -73,7 +73,7 @@ async function newer(context: StageContext, says: string) {
 }
 
 function mendFault(
-  context: StageContext,
+  context: TestbedContext,
   program: string,
   { kind, library }: Fault,
 ): string | Promise<string> {

@@ -1,7 +1,7 @@
 import { bounds } from '../../../base/bounds.js';
 import type { Finding } from '../../../base/documents/generated/doctor.js';
 import { errnoOf, reasonOf } from '../../../base/errors.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { type Criu, findCriu, isTooOld, machineOf } from '../look/criu.js';
 import { asRoot, broken, type Examine, ok, warning } from '../look/finding.js';
 import { hostPolicy } from '../look/policy.js';
@@ -23,7 +23,7 @@ export const examineGate: Examine = async context => {
 };
 
 /** @returns what is wrong with the file */
-function lookAt(context: StageContext, { program, machine }: Criu, gate: string): Finding | undefined {
+function lookAt(context: TestbedContext, { program, machine }: Criu, gate: string): Finding | undefined {
   const { files } = context.host;
   const again = gateCommand(context);
   const gone = `${program} would load ${gate}, which is not there`;
@@ -38,12 +38,12 @@ function lookAt(context: StageContext, { program, machine }: Criu, gate: string)
     return broken(name, `${gate} was made for another kind of machine than ${program}`, again);
   const started = /\0(\/[ -~]{1,4000}\/ghostkeep)\0/.exec(bytes.toString('latin1'))?.[1];
   if (started === undefined) return broken(name, `${gate} is not a gate of ghostkeep`, again);
-  if (!context.stage.isExecutable(started))
+  if (!context.testbed.isExecutable(started))
     return broken(name, `${gate} starts ${started}, which cannot be started`, again);
   return undefined;
 }
 
-async function attempt(context: StageContext, { program }: Criu, gate: string): Promise<Finding> {
+async function attempt(context: TestbedContext, { program }: Criu, gate: string): Promise<Finding> {
   const why = notTried(context);
   if (why !== undefined) return why(`${gate} is in its place, and was not tried`);
   const result = await tryCriu(context, program);
@@ -63,7 +63,7 @@ async function attempt(context: StageContext, { program }: Criu, gate: string): 
 }
 
 /** Why a trial would tell nothing about the gate. Another line says how that is mended. */
-function notTried(context: StageContext): ((says: string) => Finding) | undefined {
+function notTried(context: TestbedContext): ((says: string) => Finding) | undefined {
   if (context.host.uid() !== 0) return says => warning(name, `${says}, which needs root`, asRoot);
   if (!mayCheckpoint(context)) return says => ok(name, `${says}, because capabilities are missing`);
   const settings = hostPolicy(context);

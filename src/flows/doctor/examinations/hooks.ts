@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import type { Finding } from '../../../base/documents/generated/doctor.js';
 import { errnoOf } from '../../../base/errors.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { broken, type Examine, ok, warning } from '../look/finding.js';
 import { type FoundHook, hooksFolders, hooksIn } from '../look/hooks-folders.js';
 import { ask, findProgram, quoted } from '../look/programs.js';
@@ -19,7 +19,7 @@ export const examineHooks: Examine = async context => ({
   findings: [...inFolders(context), ...(await inRuntimes(context))],
 });
 
-function inFolders(context: StageContext): Finding[] {
+function inFolders(context: TestbedContext): Finding[] {
   const readers = readersOf(context);
   const all = hooksFolders(context).flatMap(folder => hooksIn(context, folder));
   const faults = all.flatMap(hook => faultOf(context, hook, readers));
@@ -47,19 +47,19 @@ const isNamedByUs = (path: string) => /\/ghostkeep-(prestart|poststop)\.json$/.t
 /**
  * Podman starts no container while a file in its folders is malformed or names a program that is not there.
  */
-function faultOf(context: StageContext, hook: FoundHook, readers: readonly string[]): Finding[] {
+function faultOf(context: TestbedContext, hook: FoundHook, readers: readonly string[]): Finding[] {
   const { path, fault, program } = hook;
   const mend = isNamedByUs(path) ? reinstallCommand(context) : `mv ${quoted(path)} ${quoted(`${path}.away`)}`;
   const who = readers.length > 0 ? readers.join(' and ') : 'an engine that reads it';
   if (fault !== undefined) return [broken(name, `${who} starts no container: ${fault}`, mend)];
-  if (program === undefined || context.stage.isExecutable(program)) return [];
+  if (program === undefined || context.testbed.isExecutable(program)) return [];
   return [
     broken(name, `${who} starts no container: ${path} names ${program}, which cannot be started`, mend),
   ];
 }
 
 /** Source: docs/hooks.md, who reads hooks.d. */
-function readersOf(context: StageContext): string[] {
+function readersOf(context: TestbedContext): string[] {
   const injector = namesIn(context, plugins).some(file => file.includes('hook-injector'));
   return [
     ...(findProgram(context, 'podman') ? ['podman'] : []),
@@ -68,7 +68,7 @@ function readersOf(context: StageContext): string[] {
   ];
 }
 
-function namesIn({ host }: StageContext, folder: string): string[] {
+function namesIn({ host }: TestbedContext, folder: string): string[] {
   try {
     return host.files.list(folder);
   } catch (error) {
@@ -80,7 +80,7 @@ function namesIn({ host }: StageContext, folder: string): string[] {
 /**
  * runc and crun read no hooks.d: they run the hooks in a bundle's config.json. `features` lists the stages.
  */
-async function inRuntimes(context: StageContext): Promise<Finding[]> {
+async function inRuntimes(context: TestbedContext): Promise<Finding[]> {
   const able: string[] = [];
   const findings: Finding[] = [];
   for (const runtime of ['runc', 'crun']) {

@@ -4,7 +4,7 @@ import { isInMemory } from '../../../base/filesystems.js';
 import { showBytes } from '../../../base/units.js';
 import { configPath } from '../../container/policy.js';
 import { isThere } from '../../directory/is-there.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { asRoot, broken, type DoctorRequest, type Examine, ok, warning } from '../look/finding.js';
 import { type ImageFolder, imageFolders } from '../look/image-folders.js';
 import { mountOf } from '../look/mounts.js';
@@ -31,11 +31,11 @@ export const examineImages: Examine = async (context, request) => {
   return { findings: [ok(name, says)] };
 };
 
-function foldersOf(context: StageContext, { images }: DoctorRequest): ImageFolder[] {
+function foldersOf(context: TestbedContext, { images }: DoctorRequest): ImageFolder[] {
   return [...(images === undefined ? [] : [{ engine: '-D', folder: images }]), ...imageFolders(context)];
 }
 
-async function describe(context: StageContext, place: ImageFolder): Promise<Finding> {
+async function describe(context: TestbedContext, place: ImageFolder): Promise<Finding> {
   const { engine, folder, makeRoom, another } = place;
   const who = `${engine}: ${folder}`;
   const there = isThere(context, folder);
@@ -73,7 +73,7 @@ async function describe(context: StageContext, place: ImageFolder): Promise<Find
 }
 
 /** @returns what was tried, or the reason why nothing was */
-async function attempt(context: StageContext, folder: string): Promise<TriedEngine | string> {
+async function attempt(context: TestbedContext, folder: string): Promise<TriedEngine | string> {
   const settings = hostPolicy(context);
   try {
     return await tryEngine(context, folder, 'fault' in settings ? 'auto' : settings.policy.engine);

@@ -5,7 +5,7 @@ import { countFromJson, showBytes } from '../../../base/units.js';
 import { closeSession, endedSessions } from '../../container/sessions.js';
 import { isThere } from '../../directory/is-there.js';
 import { forgottenMoves } from '../../move/tables.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { findBases } from '../left/bases.js';
 import { type Crius, namesOfCriu } from '../left/crius-names.js';
 import { oldScratch } from '../left/scratch.js';
@@ -43,7 +43,7 @@ export function describeBases({ folder, container, count, bytes, state, pids }: 
   return ok(name, `${what}: process ${pids.join(', ')} lives, and its next checkpoint takes them`);
 }
 
-function folders(context: StageContext, request: DoctorRequest): Finding[] {
+function folders(context: TestbedContext, request: DoctorRequest): Finding[] {
   const old = oldScratch(context);
   if (old.length === 0) return [];
   const what = `${counted(old.length, 'folder')} of commands that were killed: ${showSome(old)}`;
@@ -52,7 +52,7 @@ function folders(context: StageContext, request: DoctorRequest): Finding[] {
   return [ok(name, `${what}: removed`)];
 }
 
-function sessions(context: StageContext, request: DoctorRequest): Finding[] {
+function sessions(context: TestbedContext, request: DoctorRequest): Finding[] {
   const ended = endedSessions(context);
   if (ended.length === 0) return [];
   const what = `records of containers that have ended without poststop: ${showSome(ended)}`;
@@ -65,7 +65,7 @@ function sessions(context: StageContext, request: DoctorRequest): Finding[] {
  * Tables of moves that nobody has gone on with for a week. Each has the digests of what was sent to one
  * receiver. If they are not removed here, the next move to any other receiver removes them.
  */
-function moves(context: StageContext, request: DoctorRequest): Finding[] {
+function moves(context: TestbedContext, request: DoctorRequest): Finding[] {
   const over = forgottenMoves(context);
   if (over.length === 0) return [];
   const what = `tables of moves that nobody has gone on with for a week: ${showSome(over)}`;
@@ -85,7 +85,7 @@ function describeName({ path, isLink }: Crius['found'][number]): Finding {
   return warning(name, `${path}: ${why}`, `rm ${quoted(path)}`);
 }
 
-function theRest(context: StageContext, { found, complete, looked }: Crius): Finding[] {
+function theRest(context: TestbedContext, { found, complete, looked }: Crius): Finding[] {
   const more = found.length - mostNames;
   if (more > 0) return [warning(name, `${more} more files of CRIU beside these`)];
   if (complete) return [];

@@ -1,6 +1,6 @@
 import type { Finding } from '../../../base/documents/generated/doctor.js';
 import { errnoOf } from '../../../base/errors.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { annotationsNaming } from '../look/bundles.js';
 import { effectiveOptions, optionsFiles } from '../look/criu-options.js';
 import { broken, type Examine, ok, warning } from '../look/finding.js';
@@ -41,7 +41,7 @@ const showOption = (option: { name: string; value: string }) => `${option.name} 
 
 const away = (path: string) => `mv ${quoted(path)} ${quoted(`${path}.away`)}`;
 
-function ofEngines({ host }: StageContext): Finding[] {
+function ofEngines({ host }: TestbedContext): Finding[] {
   const { processes } = host;
   return processes.listPids().flatMap(pid => {
     try {
@@ -57,7 +57,7 @@ function ofEngines({ host }: StageContext): Finding[] {
   });
 }
 
-function ofContainers(context: StageContext): Finding[] {
+function ofContainers(context: TestbedContext): Finding[] {
   return annotationsNaming(context, configAnnotation).map(({ container, value }) =>
     ok(name, `container ${container} gives CRIU the file ${value} (annotation ${configAnnotation})`),
   );

@@ -3,7 +3,7 @@ import type { Bound } from '../../../base/bounds.js';
 import { errnoOf, reasonOf } from '../../../base/errors.js';
 import { showSome } from '../../../base/text/show-some.js';
 import { configPath } from '../../container/policy.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { asRoot, broken, type Examine, ok, warning } from '../look/finding.js';
 import { ask, findProgram } from '../look/programs.js';
 import { homeOf, packageHome, reinstallCommand } from '../look/way-out.js';
@@ -40,14 +40,14 @@ export const examineProgram: Examine = async context => {
   return { findings: [ok(name, `${shown}, from ${homeOf(context)}`)] };
 };
 
-const notAsInstalled = ({ tool }: StageContext, files: readonly string[]) =>
+const notAsInstalled = ({ tool }: TestbedContext, files: readonly string[]) =>
   `${tool}: not as they were installed: ${showSome(files)}`;
 
 /**
  * rpm keeps the checksums itself. Source: rpm(8), --verify: a 5 or `missing`, then `c` for a file of
  * settings.
  */
-async function wrongForRpm(context: StageContext): Promise<string[]> {
+async function wrongForRpm(context: TestbedContext): Promise<string[]> {
   const rpm = homeOf(context) === packageHome ? findProgram(context, 'rpm') : undefined;
   if (rpm === undefined) return [];
   const { stdout } = await ask(context, [rpm, '--verify', 'ghostkeep']);
@@ -57,7 +57,7 @@ async function wrongForRpm(context: StageContext): Promise<string[]> {
 }
 
 /** Lines of `HASH  PATH`, as install.sh and dpkg write them. A source tree has no such list. */
-function installedFiles(context: StageContext): { hash: string; path: string }[] {
+function installedFiles(context: TestbedContext): { hash: string; path: string }[] {
   const { files } = context.host;
   const home = homeOf(context);
   const list = home === packageHome ? sumsOfPackage : `${home}/installed`;
@@ -68,7 +68,7 @@ function installedFiles(context: StageContext): { hash: string; path: string }[]
 }
 
 function compare(
-  { host }: StageContext,
+  { host }: TestbedContext,
   files: readonly { hash: string; path: string }[],
 ): [damaged: string[], unread: string[]] {
   const [damaged, unread]: [string[], string[]] = [[], []];

@@ -1,5 +1,5 @@
 import type { Finding } from '../../../base/documents/generated/doctor.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { type Examine, ok, warning } from '../look/finding.js';
 import { ask, findProgram } from '../look/programs.js';
 import { installCommand } from '../look/way-out.js';
@@ -31,7 +31,7 @@ export const examineRuntimes: Examine = async context => {
   };
 };
 
-async function describe(context: StageContext, name: string): Promise<Finding | undefined> {
+async function describe(context: TestbedContext, name: string): Promise<Finding | undefined> {
   const [program, pattern] = known[name] as [string, RegExp];
   const file = findProgram(context, program);
   if (file === undefined) return undefined;

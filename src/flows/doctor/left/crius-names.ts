@@ -4,7 +4,7 @@
  */
 import { errnoOf } from '../../../base/errors.js';
 import { isThere } from '../../directory/is-there.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 
 const pattern = /^link_remap\.[0-9]+$|\.cr\.[0-9a-f]+\.ghost$/;
 /** Where engines keep what containers write: a folder for each layer, and the layer's files in it. */
@@ -24,11 +24,15 @@ export interface Crius {
 }
 
 /** The layers that were changed last are looked at first. */
-export function namesOfCriu(context: StageContext): Crius {
+export function namesOfCriu(context: TestbedContext): Crius {
   const crius: Crius = { found: [], looked: 0, complete: !isClosed(context) };
   for (const folder of layers(context)) {
     try {
-      const { names, looked, complete } = context.stage.findBelow(folder, pattern, mostLooked - crius.looked);
+      const { names, looked, complete } = context.testbed.findBelow(
+        folder,
+        pattern,
+        mostLooked - crius.looked,
+      );
       crius.looked += looked;
       for (const one of names)
         crius.found.push({ path: `${folder}/${one}`, isLink: /(^|\/)link_remap\./.test(one) });
@@ -43,11 +47,11 @@ export function namesOfCriu(context: StageContext): Crius {
 }
 
 /** Only root may enter the folders of engines. */
-function isClosed({ host }: StageContext): boolean {
+function isClosed({ host }: TestbedContext): boolean {
   return host.uid() !== 0 && tops.some(folder => host.files.exists(folder));
 }
 
-function layers(context: StageContext): string[] {
+function layers(context: TestbedContext): string[] {
   const { files } = context.host;
   const answering = stores.filter(([store]) => isThere(context, store) === 'yes');
   const all = answering.flatMap(([store, own]) => {

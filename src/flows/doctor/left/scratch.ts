@@ -4,17 +4,17 @@
 import { errnoOf } from '../../../base/errors.js';
 import { isPrivate } from '../../../image/own-folder.js';
 import { isThere } from '../../directory/is-there.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { imageFolders } from '../look/image-folders.js';
 import { variable } from '../look/programs.js';
 
-/** makeScratch in src/host/stage.ts gives these names. */
+/** makeScratch in src/host/testbed.ts gives these names. */
 const pattern = /^ghostkeep-try-[A-Za-z0-9]{6}$/;
 /** A folder that was not changed for this long is left over: none of these commands takes an hour. */
 const oldMs = 3_600_000n;
 
 /** The folders of this user that no command works in any more. */
-export function oldScratch(context: StageContext): string[] {
+export function oldScratch(context: TestbedContext): string[] {
   const { host } = context;
   const temporary = variable(context, 'TMPDIR');
   const places = [
@@ -35,7 +35,7 @@ export function oldScratch(context: StageContext): string[] {
   );
 }
 
-function list({ host }: StageContext, folder: string): string[] {
+function list({ host }: TestbedContext, folder: string): string[] {
   try {
     return host.files.list(folder);
   } catch (error) {

@@ -4,13 +4,13 @@
  */
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../../base/errors.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 
 const mostBundles = 1000;
 
 /** @returns containers, by their ids, that have ANNOTATION */
 export function annotationsNaming(
-  context: StageContext,
+  context: TestbedContext,
   annotation: string,
 ): { container: string; value: string }[] {
   return bundlesOf(context).flatMap(({ container, config }) => {
@@ -19,7 +19,7 @@ export function annotationsNaming(
   });
 }
 
-function bundlesOf(context: StageContext): { container: string; config: string }[] {
+function bundlesOf(context: TestbedContext): { container: string; config: string }[] {
   const containerd = '/run/containerd/io.containerd.runtime.v2.task';
   const podman = '/run/containers/storage/overlay-containers';
   return [
@@ -36,7 +36,7 @@ function bundlesOf(context: StageContext): { container: string; config: string }
   ].slice(0, mostBundles);
 }
 
-function readAnnotations({ host }: StageContext, config: string): Record<string, unknown> {
+function readAnnotations({ host }: TestbedContext, config: string): Record<string, unknown> {
   const text = orNothing(() => host.files.readIfThere(config, bounds.bundle)?.toString('utf8')) ?? '{}';
   try {
     const { annotations } = JSON.parse(text) as { annotations?: unknown };
@@ -46,7 +46,7 @@ function readAnnotations({ host }: StageContext, config: string): Record<string,
   }
 }
 
-function list({ host }: StageContext, folder: string): string[] {
+function list({ host }: TestbedContext, folder: string): string[] {
   return orNothing(() => host.files.list(folder)) ?? [];
 }
 

@@ -4,7 +4,7 @@
  */
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, reasonOf } from '../../../base/errors.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { variable } from './programs.js';
 
 export interface OptionsFile {
@@ -23,7 +23,7 @@ export interface OptionsFile {
  * All files that CRIU may read, in the order in which CRIU takes them, also those that are missing or cannot
  * be read.
  */
-export function optionsFiles(context: StageContext): OptionsFile[] {
+export function optionsFiles(context: TestbedContext): OptionsFile[] {
   const home = variable(context, 'HOME');
   const named = variable(context, 'CRIU_CONFIG_FILE');
   const read = (path: string, readBy: string) => readOptions(context, path, readBy);
@@ -37,7 +37,7 @@ export function optionsFiles(context: StageContext): OptionsFile[] {
 }
 
 /** Options in force when CRIU is started by hand, as it is by `ghostkeep doctor`. */
-export function effectiveOptions(context: StageContext): Map<string, { value: string; path: string }> {
+export function effectiveOptions(context: TestbedContext): Map<string, { value: string; path: string }> {
   const all = new Map<string, { value: string; path: string }>();
   for (const { path, readBy, options } of optionsFiles(context))
     if (!readBy.includes('under')) for (const { name, value } of options) all.set(name, { value, path });
@@ -45,7 +45,7 @@ export function effectiveOptions(context: StageContext): Map<string, { value: st
 }
 
 function readOptions(
-  context: StageContext,
+  context: TestbedContext,
   path: string,
   readBy: string,
   { named } = { named: false },

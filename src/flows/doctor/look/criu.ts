@@ -1,7 +1,7 @@
 /** The CRIU that runtimes run: which version, for which machine, and where that CRIU looks for plugins. */
 import os from 'node:os';
 import { bounds } from '../../../base/bounds.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { effectiveOptions } from './criu-options.js';
 import { ask, findFile, findProgram, variable } from './programs.js';
 
@@ -29,7 +29,7 @@ export interface Fault {
  */
 export const oldestCriu = '4.0';
 
-export async function findCriu(context: StageContext): Promise<Criu | undefined> {
+export async function findCriu(context: TestbedContext): Promise<Criu | undefined> {
   const program = findProgram(context, 'criu');
   if (program === undefined) {
     const file = findFile(context, 'criu');
@@ -83,7 +83,7 @@ export function machineOf(bytes: Buffer): number | undefined {
  * CRIU takes `--libdir` first, which may stand in a configuration file, then CRIU_LIBS_DIR, then the folder
  * that was compiled in. Source: criu/plugin.c (cr_plugin_init), criu/config.c.
  */
-function pluginsOf(context: StageContext, bytes: Buffer): string | undefined {
+function pluginsOf(context: TestbedContext, bytes: Buffer): string | undefined {
   const chosen = effectiveOptions(context).get('libdir')?.value ?? variable(context, 'CRIU_LIBS_DIR');
   const folder = chosen?.startsWith('/') ? chosen : compiledIn(bytes);
   return folder === undefined || folder === '/' ? undefined : folder.replace(/\/+$/, '');

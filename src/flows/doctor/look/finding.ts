@@ -1,6 +1,6 @@
 /** One line of `ghostkeep doctor`: what was examined, how it is, and the command that mends it. */
 import type { BasesOfFolder, Finding } from '../../../base/documents/generated/doctor.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 
 export type { BasesOfFolder, Finding };
 
@@ -20,7 +20,7 @@ export interface Examined {
  * Looks at one part of the host. It changes nothing unless `clean` asks for it. It may throw or wait for
  * ever: it runs in a process of its own, with a deadline.
  */
-export type Examine = (context: StageContext, request: DoctorRequest) => Examined | Promise<Examined>;
+export type Examine = (context: TestbedContext, request: DoctorRequest) => Examined | Promise<Examined>;
 
 export const ok = (name: string, says: string): Finding => ({ name, status: 'ok', says });
 

@@ -2,7 +2,7 @@
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../../base/errors.js';
 import { parseHooksD } from '../../../oci/hooks-d.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 
 export interface FoundHook {
   path: string;
@@ -23,7 +23,7 @@ const settings = [
 ];
 const mostFiles = 1000;
 
-export function hooksFolders(context: StageContext): string[] {
+export function hooksFolders(context: TestbedContext): string[] {
   const named = settings.flatMap(file => namedIn(readText(context, file) ?? ''));
   return [...new Set([...standard, ...named])];
 }
@@ -34,7 +34,7 @@ function namedIn(text: string): string[] {
   return [...list.matchAll(/"(\/[^"\n]*)"/g)].map(([, folder]) => folder as string);
 }
 
-export function hooksIn(context: StageContext, folder: string): FoundHook[] {
+export function hooksIn(context: TestbedContext, folder: string): FoundHook[] {
   let names: string[];
   try {
     names = context.host.files.list(folder);
@@ -49,7 +49,7 @@ export function hooksIn(context: StageContext, folder: string): FoundHook[] {
     .map(name => describe(context, `${folder}/${name}`));
 }
 
-function describe(context: StageContext, path: string): FoundHook {
+function describe(context: TestbedContext, path: string): FoundHook {
   const nothing = { path, stages: [], isOurs: false, startsPrestart: false };
   try {
     const { files } = context.host;
@@ -69,7 +69,7 @@ function describe(context: StageContext, path: string): FoundHook {
   }
 }
 
-function readText({ host }: StageContext, path: string): string | undefined {
+function readText({ host }: TestbedContext, path: string): string | undefined {
   try {
     return host.files.readIfThere(path, bounds.policy)?.toString('utf8');
   } catch (error) {

@@ -2,7 +2,7 @@
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../../base/errors.js';
 import { isThere } from '../../directory/is-there.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { findProgram, variable } from './programs.js';
 
 export interface ImageFolder {
@@ -21,7 +21,7 @@ const byEnvironment = {
 };
 
 /** The folders that exist, and those whose file server does not answer. */
-export function imageFolders(context: StageContext): ImageFolder[] {
+export function imageFolders(context: TestbedContext): ImageFolder[] {
   const home = variable(context, 'HOME');
   const isRoot = context.host.uid() === 0;
   const [crio, podman] = ['crio', 'podman'].map(program => findProgram(context, program));
@@ -42,7 +42,7 @@ export function imageFolders(context: StageContext): ImageFolder[] {
 }
 
 /** Source: containers-storage.conf(5), graphroot. */
-function podmansRoot(context: StageContext): string {
+function podmansRoot(context: TestbedContext): string {
   const { files } = context.host;
   try {
     const text = files.readIfThere('/etc/containers/storage.conf', bounds.policy)?.toString('utf8') ?? '';
@@ -56,7 +56,7 @@ function podmansRoot(context: StageContext): string {
 }
 
 /** Source: dockerd(8), data-root. */
-function dockersRoot({ host }: StageContext): string {
+function dockersRoot({ host }: TestbedContext): string {
   try {
     const text = host.files.readIfThere('/etc/docker/daemon.json', bounds.policy)?.toString('utf8');
     const { 'data-root': root } = JSON.parse(text ?? '{}') as { 'data-root'?: unknown };
@@ -71,7 +71,7 @@ function dockersRoot({ host }: StageContext): string {
 /**
  * containerd makes a folder for each checkpoint in its temporary folder: src/flows/container/image-place.ts.
  */
-function containerdsFolder({ host }: StageContext): string {
+function containerdsFolder({ host }: TestbedContext): string {
   const { processes } = host;
   for (const pid of processes.listPids()) {
     try {

@@ -1,12 +1,14 @@
 import { reasonOf } from '../../../base/errors.js';
 import { type Policy, resolvePolicy } from '../../../oci/policy.js';
 import { configPath, readConfig } from '../../container/policy.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 
 /**
  * The host's settings, or the reason why they cannot be read. Without the file, each setting has its default.
  */
-export function hostPolicy(context: StageContext): { policy: Policy; isThere: boolean } | { fault: string } {
+export function hostPolicy(
+  context: TestbedContext,
+): { policy: Policy; isThere: boolean } | { fault: string } {
   try {
     const isThere = context.host.files.exists(configPath);
     return { policy: resolvePolicy(readConfig(context)), isThere };

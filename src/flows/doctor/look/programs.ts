@@ -1,6 +1,6 @@
 /** Finds the programs of the host where runtimes and engines find them, and asks them who they are. */
 import { reasonOf } from '../../../base/errors.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 
 /** Folders that are searched besides those in PATH, because services are often started with a short PATH. */
 const folders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -9,21 +9,21 @@ const askWaitMs = 10_000;
 const longestAnswer = 1 << 20;
 
 /** A variable of the environment that ghostkeep itself was started with. */
-export function variable({ host }: StageContext, name: string): string | undefined {
+export function variable({ host }: TestbedContext, name: string): string | undefined {
   return host.processes.environment(host.processes.self(), name);
 }
 
 /** @returns the absolute path; undefined where no folder has an executable file of this name */
-export function findProgram(context: StageContext, name: string): string | undefined {
-  return placesOf(context, name).find(file => context.stage.isExecutable(file));
+export function findProgram(context: TestbedContext, name: string): string | undefined {
+  return placesOf(context, name).find(file => context.testbed.isExecutable(file));
 }
 
 /** @returns a file of this name that is in one of the folders, and need not be executable */
-export function findFile(context: StageContext, name: string): string | undefined {
+export function findFile(context: TestbedContext, name: string): string | undefined {
   return placesOf(context, name).find(file => context.host.files.exists(file));
 }
 
-function placesOf(context: StageContext, name: string): string[] {
+function placesOf(context: TestbedContext, name: string): string[] {
   const own = (variable(context, 'PATH') ?? '').split(':').filter(folder => folder.startsWith('/'));
   return [...own, ...folders].map(folder => `${folder.replace(/\/+$/, '')}/${name}`);
 }
@@ -41,7 +41,7 @@ export interface Answer {
 const inEnglish = { LC_ALL: 'C' };
 
 /** Runs a program to its end, or for ten seconds. Never rejects. */
-export async function ask({ host }: StageContext, argv: readonly string[]): Promise<Answer> {
+export async function ask({ host }: TestbedContext, argv: readonly string[]): Promise<Answer> {
   try {
     const { status, stdout, stderr } = await host.commands.output(argv, askWaitMs, inEnglish);
     const [first = '', ...others] = stderr.slice(0, longestAnswer).trim().split('\n');

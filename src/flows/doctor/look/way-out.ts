@@ -3,7 +3,7 @@
  */
 import path from 'node:path';
 import type { Bound } from '../../../base/bounds.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { ask, findProgram, quoted } from './programs.js';
 
 const managers: [string, string, string][] = [
@@ -15,20 +15,20 @@ const managers: [string, string, string][] = [
 const pathBound: Bound = { bytes: 8192, code: 'IO' };
 
 /** Installs a package of the distribution, or brings it up to date. */
-export function installCommand(context: StageContext, name: string): string {
+export function installCommand(context: TestbedContext, name: string): string {
   const [, install = 'apt-get install'] = managerOf(context) ?? [];
   return `${install} ${name}`;
 }
 
 /** Puts every file of a package of the distribution back into its place. */
-export function againCommand(context: StageContext, name: string): string {
+export function againCommand(context: TestbedContext, name: string): string {
   const [, , again = 'apt-get install --reinstall'] = managerOf(context) ?? [];
   return `${again} ${name}`;
 }
 
 /** Brings a library back that PROGRAM needs. @param library its file name: `libnl-3.so.200` */
 export async function libraryCommand(
-  context: StageContext,
+  context: TestbedContext,
   program: string,
   library: string,
 ): Promise<string> {
@@ -43,7 +43,7 @@ export async function libraryCommand(
  * The version that the package manager would install: `3.17.1`; `none` where it has no such package.
  * @returns undefined where it cannot be known
  */
-export async function candidateOf(context: StageContext, name: string): Promise<string | undefined> {
+export async function candidateOf(context: TestbedContext, name: string): Promise<string | undefined> {
   if (managerOf(context)?.[0] !== 'apt-get') return undefined;
   const { status, stdout } = await ask(context, ['apt-cache', 'policy', name]);
   if (status !== 0) return undefined;
@@ -53,7 +53,7 @@ export async function candidateOf(context: StageContext, name: string): Promise<
 }
 
 /** Puts every file of ghostkeep back into its place. */
-export function reinstallCommand(context: StageContext): string {
+export function reinstallCommand(context: TestbedContext): string {
   const home = homeOf(context);
   if (home === packageHome) return againCommand(context, 'ghostkeep');
   const tree = treeOf(context, home);
@@ -64,15 +64,15 @@ export function reinstallCommand(context: StageContext): string {
 }
 
 /** Puts the gate where the installed CRIU looks for it. */
-export function gateCommand(context: StageContext): string {
+export function gateCommand(context: TestbedContext): string {
   return homeOf(context) === packageHome
     ? `bash ${packageHome}/install/follow-criu.sh`
     : reinstallCommand(context);
 }
 
 /** The folder that the program was installed into, or its source tree. */
-export function homeOf({ stage }: StageContext): string {
-  return path.dirname(stage.findBeside('package.json') ?? '/usr/local/lib/ghostkeep/package.json');
+export function homeOf({ testbed }: TestbedContext): string {
+  return path.dirname(testbed.findBeside('package.json') ?? '/usr/local/lib/ghostkeep/package.json');
 }
 
 export const packageHome = '/usr/lib/ghostkeep';
@@ -82,12 +82,12 @@ export const packageHome = '/usr/lib/ghostkeep';
  * and an npm package have an install.sh themselves. The install.sh in an installation only checks and
  * removes.
  */
-function treeOf({ host }: StageContext, home: string): string | undefined {
+function treeOf({ host }: TestbedContext, home: string): string | undefined {
   const { files } = host;
   const noted = files.readIfThere(`${home}/installed-from`, pathBound)?.toString('utf8').trim();
   const tree = files.exists(`${home}/installed`) ? noted : home;
   return tree?.startsWith('/') && files.exists(`${tree}/install.sh`) ? tree : undefined;
 }
 
-const managerOf = (context: StageContext) =>
+const managerOf = (context: TestbedContext) =>
   managers.find(([program]) => findProgram(context, program) !== undefined);

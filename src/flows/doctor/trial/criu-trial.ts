@@ -5,9 +5,9 @@
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, reasonOf } from '../../../base/errors.js';
 import { isInMemory } from '../../../base/filesystems.js';
-import type { Program } from '../../../base/host/stage.js';
+import type { Program } from '../../../base/host/testbed.js';
 import { manifestExists } from '../../../image/manifest.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 import { findWorkload } from '../../try-hooks/workload.js';
 import { mountOf } from '../look/mounts.js';
 import { variable } from '../look/programs.js';
@@ -48,7 +48,7 @@ class Failed extends Error {
 }
 
 /** Needs root. It takes less than 90 seconds, whatever CRIU does. */
-export async function tryCriu(context: StageContext, criu: string): Promise<CriuTrial> {
+export async function tryCriu(context: TestbedContext, criu: string): Promise<CriuTrial> {
   const began = context.host.clock();
   try {
     await play(context, criu, {});
@@ -62,7 +62,7 @@ export async function tryCriu(context: StageContext, criu: string): Promise<Criu
   }
 }
 
-async function worksWithout(context: StageContext, criu: string): Promise<boolean> {
+async function worksWithout(context: TestbedContext, criu: string): Promise<boolean> {
   try {
     const [name = '', value = ''] = withoutBreakpoints.split('=');
     await play(context, criu, { [name]: value });
@@ -73,9 +73,13 @@ async function worksWithout(context: StageContext, criu: string): Promise<boolea
   }
 }
 
-async function play(context: StageContext, criu: string, environment: Record<string, string>): Promise<void> {
-  const { host, stage } = context;
-  const scratch = stage.makeScratch(findFolder(context));
+async function play(
+  context: TestbedContext,
+  criu: string,
+  environment: Record<string, string>,
+): Promise<void> {
+  const { host, testbed } = context;
+  const scratch = testbed.makeScratch(findFolder(context));
   const [data, images] = [`${scratch}/data`, `${scratch}/images`];
   host.files.makeDirectory(data);
   host.files.makeDirectory(images);
@@ -95,7 +99,7 @@ async function play(context: StageContext, criu: string, environment: Record<str
     if (!manifestExists(host.files, images))
       throw new Failed('dumped', 'CRIU has dumped it without the gate, which it has not loaded');
   } finally {
-    stage.signal(program.pid, 'SIGKILL');
+    testbed.signal(program.pid, 'SIGKILL');
     await program.ended;
   }
   try {
@@ -104,13 +108,13 @@ async function play(context: StageContext, criu: string, environment: Record<str
     adopt(context, program.pid, data);
   }
   await verdict(context, data);
-  stage.signal(program.pid, 'SIGKILL');
+  testbed.signal(program.pid, 'SIGKILL');
 }
 
 /** The restored process has the pid of the one that was dumped, unless somebody else has that pid by now. */
-function adopt({ host, stage }: StageContext, pid: number, data: string): void {
+function adopt({ host, testbed }: TestbedContext, pid: number, data: string): void {
   try {
-    if (host.processes.commandLine(pid).includes(data)) stage.adopt(pid);
+    if (host.processes.commandLine(pid).includes(data)) testbed.adopt(pid);
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
   }
@@ -120,10 +124,10 @@ function adopt({ host, stage }: StageContext, pid: number, data: string): void {
  * Starts the process that holds the file. Its standard streams must not be pipes to us, because CRIU cannot
  * restore those.
  */
-async function startHolder(context: StageContext, data: string): Promise<Program> {
-  const { host, stage } = context;
+async function startHolder(context: TestbedContext, data: string): Promise<Program> {
+  const { host, testbed } = context;
   const workload = findWorkload(context);
-  const running = await stage.start({
+  const running = await testbed.start({
     path: '/bin/sh',
     argv: ['/bin/sh', '-c', 'exec "$@" </dev/null >/dev/null 2>&1', 'sh', workload, 'run', data, kind],
     environment: {},
@@ -131,14 +135,14 @@ async function startHolder(context: StageContext, data: string): Promise<Program
     waitMs: longestLifeMs,
   });
   if (await appears(context, () => host.files.exists(`${data}/ready`))) return running;
-  stage.signal(running.pid, 'SIGKILL');
+  testbed.signal(running.pid, 'SIGKILL');
   throw new Failed('started', `${workload} has made no file after ${appearWaitMs / 1000} s`);
 }
 
 /** Asks the restored process to check its file itself. */
-async function verdict(context: StageContext, data: string): Promise<void> {
+async function verdict(context: TestbedContext, data: string): Promise<void> {
   const { files } = context.host;
-  context.stage.write(`${data}/verify`, '', 0o600);
+  context.testbed.write(`${data}/verify`, '', 0o600);
   const read = () => files.readIfThere(`${data}/verdict`, bounds.ownParts)?.toString('utf8') ?? '';
   if (!(await appears(context, () => read().endsWith('end\n'))))
     throw new Failed('restored', 'the restored process does not go on');
@@ -146,11 +150,11 @@ async function verdict(context: StageContext, data: string): Promise<void> {
   if (wrong !== undefined) throw new Failed('restored', `its file has changed: ${wrong}`);
 }
 
-async function appears({ host, stage }: StageContext, isSo: () => boolean): Promise<boolean> {
+async function appears({ host, testbed }: TestbedContext, isSo: () => boolean): Promise<boolean> {
   const until = host.clock() + appearWaitMs;
   while (!isSo()) {
     if (host.clock() > until) return false;
-    await stage.wait(lookEveryMs);
+    await testbed.wait(lookEveryMs);
   }
   return true;
 }
@@ -159,7 +163,7 @@ async function appears({ host, stage }: StageContext, isSo: () => boolean): Prom
  * The reason for a failure in CRIU's log. A line of ours says more than CRIU's own, and the first of CRIU's
  * lines is the cause of the others.
  */
-function reasonIn({ host }: StageContext, log: string): string | undefined {
+function reasonIn({ host }: TestbedContext, log: string): string | undefined {
   try {
     const text = host.files.readIfThere(log, bounds.ownParts)?.toString('utf8') ?? '';
     const errors = [
@@ -173,7 +177,7 @@ function reasonIn({ host }: StageContext, log: string): string | undefined {
 }
 
 /** A folder on a disk that has room. */
-function findFolder(context: StageContext): string {
+function findFolder(context: TestbedContext): string {
   const { files } = context.host;
   const isFit = (folder: string) => {
     const real = files.realPath(folder);

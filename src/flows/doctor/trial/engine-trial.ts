@@ -1,6 +1,6 @@
 import type { EngineName } from '../../../base/host/host.js';
 import { encodeGhostHead } from '../../../criu/ghost-file.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
 
 export interface TriedEngine {
   engine: EngineName;
@@ -18,13 +18,13 @@ const fileBytes = 256 << 10;
  * @throws an errno error where it may not write there
  */
 export async function tryEngine(
-  context: StageContext,
+  context: TestbedContext,
   folder: string,
   asked: EngineName,
 ): Promise<TriedEngine> {
-  const { stage } = context;
+  const { testbed } = context;
   const { files, engine } = context.host;
-  const scratch = stage.makeScratch(folder);
+  const scratch = testbed.makeScratch(folder);
   const fds: number[] = [];
   try {
     files.replace(`${scratch}/file`, Buffer.alloc(fileBytes, 1), { durable: true });

@@ -3,10 +3,10 @@
 import { bounds } from '../../../base/bounds.js';
 import type { HookTrial, TriedCall } from '../../../base/documents/generated/hook-trial.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../../base/errors.js';
-import type { Ended } from '../../../base/host/stage.js';
+import type { Ended } from '../../../base/host/testbed.js';
 import type { BundleHook } from '../../../oci/bundle.js';
 import { parseHooksD } from '../../../oci/hooks-d.js';
-import type { StageContext } from '../stage-context.js';
+import type { TestbedContext } from '../testbed-context.js';
 import { type Call, callsOf, type PlayedStage } from './calls.js';
 
 export interface HookRequest {
@@ -32,12 +32,12 @@ const slowMs = 1000;
  * @throws BAD_INPUT for a hooks.d file that is not one, or has none of these stages; NOT_FOUND if the program
  * is not there
  */
-export async function tryHook(context: StageContext, request: HookRequest): Promise<HookTrial> {
-  const { stage } = context;
+export async function tryHook(context: TestbedContext, request: HookRequest): Promise<HookTrial> {
+  const { testbed } = context;
   const { hook, stages } = readHook(context, request);
-  const scratch = stage.makeScratch();
+  const scratch = testbed.makeScratch();
   const bundle = `${scratch}/bundle`;
-  stage.write(`${bundle}/config.json`, JSON.stringify({ ociVersion: '1.2.0', hooks: {} }), 0o644);
+  testbed.write(`${bundle}/config.json`, JSON.stringify({ ociVersion: '1.2.0', hooks: {} }), 0o644);
   const id = scratch.slice(scratch.lastIndexOf('/') + 1);
   const mark = `${scratch}/run-as-code`;
   const calls: TriedCall[] = [];
@@ -50,7 +50,7 @@ export async function tryHook(context: StageContext, request: HookRequest): Prom
 }
 
 function readHook(
-  { host: { files } }: StageContext,
+  { host: { files } }: TestbedContext,
   { hook, stages, args, timeoutSeconds }: HookRequest,
 ): { hook: BundleHook; stages: readonly PlayedStage[] } {
   const path = realPath(files, hook);
@@ -68,7 +68,7 @@ function readHook(
   return { hook: { ...document.hook, ...timeout }, stages: stages ?? named };
 }
 
-function realPath(files: StageContext['host']['files'], hook: string): string {
+function realPath(files: TestbedContext['host']['files'], hook: string): string {
   try {
     return files.realPath(hook);
   } catch (error) {
@@ -83,8 +83,8 @@ interface Attempt {
 }
 
 /** Makes one call. In each call a new process stands for the container's, because a hook may end it. */
-async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Promise<TriedCall> {
-  const { host, stage } = context;
+async function tryCall(context: TestbedContext, { call, hook, mark }: Attempt): Promise<TriedCall> {
+  const { host, testbed } = context;
   const { as, stage: at, point } = call;
   const hasProcess = 'pid' in call.state && call.state.status === 'creating';
   const container = hasProcess ? await startContainer(context) : undefined;
@@ -93,7 +93,7 @@ async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Pr
   let wrong: string[] = [];
   let stderr = '';
   try {
-    const started = await stage.start({
+    const started = await testbed.start({
       path: hook.path,
       argv: hook.args?.length ? hook.args : [hook.path],
       environment: Object.fromEntries((hook.env ?? []).map(splitVariable)),
@@ -113,14 +113,14 @@ async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Pr
     wrong.push(`it took ${(ms / 1000).toFixed(1)} s, and each container waits for it`);
   if (container !== undefined) {
     // If the hook has killed the process, it may still be there for a moment.
-    await stage.wait(deathMs);
+    await testbed.wait(deathMs);
     // If the process is gone, another one may have its pid.
-    const runState = container.isGone ? undefined : stage.runState(container.pid);
+    const runState = container.isGone ? undefined : testbed.runState(container.pid);
     if (runState === undefined || 'ZXTt'.includes(runState))
       wrong.push(
         `the container's process ${runState === 'T' || runState === 't' ? 'was stopped' : 'is gone'}`,
       );
-    if (!container.isGone) stage.signal(container.pid, 'SIGKILL');
+    if (!container.isGone) testbed.signal(container.pid, 'SIGKILL');
   }
   if (host.files.exists(mark)) {
     wrong.push('it ran text of the state as code: whoever sets an annotation is root on this host');
@@ -129,8 +129,8 @@ async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Pr
   return { as, stage: at, point, ms, wrong, ...(stderr === '' ? {} : { stderr }) };
 }
 
-async function startContainer({ stage }: StageContext): Promise<{ pid: number; isGone: boolean }> {
-  const { pid, ended } = await stage.start({
+async function startContainer({ testbed }: TestbedContext): Promise<{ pid: number; isGone: boolean }> {
+  const { pid, ended } = await testbed.start({
     path: '/bin/sleep',
     argv: ['sleep', '3600'],
     environment: {},

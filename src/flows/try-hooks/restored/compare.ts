@@ -4,7 +4,7 @@
  */
 
 import type { FileStat } from '../../../base/host/host.js';
-import type { Stage } from '../../../base/host/stage.js';
+import type { Testbed } from '../../../base/host/testbed.js';
 import { showBytes, showTime } from '../../../base/units.js';
 
 const windowBytes = 1024 * 1024;
@@ -30,16 +30,16 @@ export interface Comparison {
   differences: string[];
 }
 
-export function compareFiles(stage: Stage, original: OpenFile, restored: OpenFile): Comparison {
+export function compareFiles(testbed: Testbed, original: OpenFile, restored: OpenFile): Comparison {
   const differences = differentFields(original.stat, restored.stat);
   const times = differentTimes(original.stat, restored.stat);
   const size = original.stat.size;
-  const before = dataRanges(stage, original.fd, size);
-  const after = dataRanges(stage, restored.fd, size);
+  const before = dataRanges(testbed, original.fd, size);
+  const after = dataRanges(testbed, restored.fd, size);
   const hole = firstDifferentRange(before, after);
   if (hole !== undefined) differences.push(hole);
   const wanted = union([...before, ...after]);
-  const wrong = firstDifferentByte(stage, original.fd, restored.fd, wanted);
+  const wrong = firstDifferentByte(testbed, original.fd, restored.fd, wanted);
   if (wrong !== undefined) differences.push(wrong);
   const compared = length(wanted);
   return {
@@ -71,11 +71,11 @@ function showDifferent(fields: readonly [string, unknown, unknown][]): string[] 
   return fields.filter(([, a, b]) => a !== b).map(([name, a, b]) => `${name} is ${b}, ${a} before`);
 }
 
-function dataRanges(stage: Stage, fd: number, size: bigint): Range[] {
+function dataRanges(testbed: Testbed, fd: number, size: bigint): Range[] {
   const ranges: Range[] = [];
   let at = 0n;
   for (;;) {
-    const range = stage.nextData(fd, at, size);
+    const range = testbed.nextData(fd, at, size);
     if (!range || range.start >= size) return ranges;
     at = range.end < size ? range.end : size;
     ranges.push({ start: range.start, end: at });
@@ -111,7 +111,7 @@ function length(ranges: readonly Range[]): bigint {
 }
 
 function firstDifferentByte(
-  stage: Stage,
+  testbed: Testbed,
   one: number,
   other: number,
   ranges: readonly Range[],
@@ -120,7 +120,7 @@ function firstDifferentByte(
   for (const { start, end } of ranges) {
     for (let at = start; at < end; ) {
       const part = end - at < windowBytes ? Number(end - at) : windowBytes;
-      const [left, right] = [readAll(stage, one, a, at, part), readAll(stage, other, b, at, part)];
+      const [left, right] = [readAll(testbed, one, a, at, part), readAll(testbed, other, b, at, part)];
       const short = left.length < right.length ? left : right;
       const wrong = left.equals(right) ? -1 : left.findIndex((byte, index) => byte !== right[index]);
       if (wrong >= 0 && wrong < short.length)
@@ -133,10 +133,10 @@ function firstDifferentByte(
   return undefined;
 }
 
-function readAll(stage: Stage, fd: number, window: Buffer, offset: bigint, length: number): Buffer {
+function readAll(testbed: Testbed, fd: number, window: Buffer, offset: bigint, length: number): Buffer {
   let done = 0;
   while (done < length) {
-    const count = stage.read(fd, window.subarray(done, length), offset + BigInt(done));
+    const count = testbed.read(fd, window.subarray(done, length), offset + BigInt(done));
     if (count === 0) break;
     done += count;
   }

@@ -1,6 +1,6 @@
 /** A new process gets the restored files at the old descriptor numbers and reports what it finds there. */
 import { GhostkeepError } from '../../../base/errors.js';
-import type { StageContext } from '../stage-context.js';
+import type { TestbedContext } from '../testbed-context.js';
 import type { Workload } from '../workload.js';
 import type { Revived } from './revive.js';
 
@@ -13,12 +13,12 @@ export interface Examined {
 }
 
 export async function examine(
-  { stage }: StageContext,
+  { testbed }: TestbedContext,
   { program, folder, kinds }: Workload,
   revived: readonly Revived[],
 ): Promise<Examined> {
   const descriptors = new Map(revived.flatMap(one => [...one.descriptors]));
-  const running = await stage.start({
+  const running = await testbed.start({
     path: program,
     argv: [program, 'verify', folder, ...kinds],
     environment: {},

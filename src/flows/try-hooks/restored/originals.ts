@@ -4,7 +4,7 @@
  */
 import { translate } from '../../../base/errors.js';
 import type { FileStat } from '../../../base/host/host.js';
-import type { StageContext } from '../stage-context.js';
+import type { TestbedContext } from '../testbed-context.js';
 import type { Holder, Workload } from '../workload.js';
 
 export interface Original {
@@ -17,7 +17,7 @@ export interface Original {
 }
 
 /** The caller closes them with closeOriginals. */
-export function pinOriginals(context: StageContext, { kinds, holders }: Workload): Original[] {
+export function pinOriginals(context: TestbedContext, { kinds, holders }: Workload): Original[] {
   const { processes } = context.host;
   const originals: Original[] = [];
   try {
@@ -35,7 +35,7 @@ export function pinOriginals(context: StageContext, { kinds, holders }: Workload
   }
 }
 
-export function closeOriginals({ host }: StageContext, originals: readonly Original[]): void {
+export function closeOriginals({ host }: TestbedContext, originals: readonly Original[]): void {
   for (const { fd } of originals) host.processes.unpin(fd);
 }
 
@@ -49,7 +49,7 @@ function linkOf({ role, fd, address = '0', length = 0 }: Holder): string {
  * Reading map_files takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN (proc_pid_map_files(5)). We try it on our
  * own process.
  */
-export function canSeeMappings({ host: { processes } }: StageContext): boolean {
+export function canSeeMappings({ host: { processes } }: TestbedContext): boolean {
   const self = processes.self();
   try {
     const [map] = processes.maps(self);

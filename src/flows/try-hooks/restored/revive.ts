@@ -7,7 +7,7 @@ import type { Manifest, ManifestGhost } from '../../../base/documents/generated/
 import { GhostkeepError, reasonOf } from '../../../base/errors.js';
 import { countFromJson, parseDev } from '../../../base/units.js';
 import { restoreGhosts } from '../../restore/restore.js';
-import type { StageContext } from '../stage-context.js';
+import type { TestbedContext } from '../testbed-context.js';
 import type { Holder } from '../workload.js';
 import { type Comparison, compareFiles } from './compare.js';
 import type { Original } from './originals.js';
@@ -39,7 +39,7 @@ export interface Revived {
 
 /** Restores one ghost, compares it, opens it as it was open, and removes its name. */
 export async function revive(
-  context: StageContext,
+  context: TestbedContext,
   images: string,
   folder: string,
   manifest: Manifest,
@@ -72,7 +72,7 @@ export async function revive(
   return revived;
 }
 
-export function closeRevived({ host }: StageContext, revived: readonly Revived[]): void {
+export function closeRevived({ host }: TestbedContext, revived: readonly Revived[]): void {
   for (const { descriptors } of revived) for (const fd of new Set(descriptors.values())) host.files.close(fd);
 }
 
@@ -84,10 +84,10 @@ function findGhost(manifest: Manifest, { kind, stat }: Original): ManifestGhost 
   throw new GhostkeepError('NOT_FOUND', kind, 'it is not in the dump');
 }
 
-function compareWith({ host, stage }: StageContext, original: Original, path: string): Comparison {
-  const fd = stage.openAs(path, noAtime);
+function compareWith({ host, testbed }: TestbedContext, original: Original, path: string): Comparison {
+  const fd = testbed.openAs(path, noAtime);
   try {
-    return compareFiles(stage, original, { fd, stat: host.files.stat(fd) });
+    return compareFiles(testbed, original, { fd, stat: host.files.stat(fd) });
   } finally {
     host.files.close(fd);
   }
@@ -97,16 +97,16 @@ function compareWith({ host, stage }: StageContext, original: Original, path: st
  * Flags and offsets come from the manifest; only which descriptors share an offset comes from the workload.
  */
 function placeDescriptors(
-  context: StageContext,
+  context: TestbedContext,
   ghost: ManifestGhost,
   { index, holders }: Original,
   path: string,
   placed: Map<number, number>,
 ): string {
-  const { stage } = context;
+  const { testbed } = context;
   const main = holders.find(({ role }) => role === 'main');
   if (!main) {
-    placed.set(firstFd + index, stage.openAs(path, 0));
+    placed.set(firstFd + index, testbed.openAs(path, 0));
     return `${holders[0]?.role === 'exe' ? 'program' : 'mapping'} only`;
   }
   const shown: string[] = [];
@@ -119,9 +119,9 @@ function placeDescriptors(
       shown.push(`${holder.fd} shares ${main.fd}`);
       continue;
     }
-    const fd = stage.openAs(path, record.flags ?? 0);
+    const fd = testbed.openAs(path, record.flags ?? 0);
     placed.set(holder.fd, fd);
-    stage.seekTo(fd, countFromJson(record.position ?? 0));
+    testbed.seekTo(fd, countFromJson(record.position ?? 0));
     shown.push(`${holder.fd} ${showFlags(record.flags ?? 0)} @${record.position}`);
   }
   if (holders.some(({ role }) => role === 'map')) shown.push('and mapped');

@@ -6,9 +6,9 @@
 import { bounds } from '../../../base/bounds.js';
 import { GhostkeepError } from '../../../base/errors.js';
 import type {} from '../../../base/host/host.js';
-import type { Ended } from '../../../base/host/stage.js';
+import type { Ended } from '../../../base/host/testbed.js';
 import { manifestExists, readManifest } from '../../../image/manifest.js';
-import type { StageContext } from '../stage-context.js';
+import type { TestbedContext } from '../testbed-context.js';
 import { findWorkload } from '../workload.js';
 import type { RealTools } from './tools.js';
 
@@ -29,24 +29,24 @@ export class RealContainer {
   readonly #id: string;
 
   constructor(
-    private readonly context: StageContext,
+    private readonly context: TestbedContext,
     private readonly tools: RealTools,
   ) {
-    this.#bundle = context.stage.makeScratch(diskFolder);
+    this.#bundle = context.testbed.makeScratch(diskFolder);
     this.#images = `${this.#bundle}/images`;
     this.#id = this.#bundle.slice(this.#bundle.lastIndexOf('/') + 1);
   }
 
   async start(): Promise<number> {
-    const { host, stage } = this.context;
+    const { host, testbed } = this.context;
     for (const folder of ['data', 'proc', 'dev', 'sys', 'etc'])
       host.files.makeDirectory(`${this.#bundle}/rootfs/${folder}`, 0o755);
-    stage.write(
+    testbed.write(
       `${this.#bundle}/rootfs/ghost-workload`,
       host.files.read(findWorkload(this.context), bounds.ownParts),
       0o755,
     );
-    stage.write(`${this.#bundle}/config.json`, JSON.stringify(config), 0o644);
+    testbed.write(`${this.#bundle}/config.json`, JSON.stringify(config), 0o644);
     host.files.makeDirectory(this.#images, 0o700);
     await this.#detached(['run', '-d', '--bundle', this.#bundle]);
     await this.#appears('ready');
@@ -74,9 +74,9 @@ export class RealContainer {
 
   /** @returns the number of ghosts in the image */
   async checkpointWithGhostkeep(): Promise<number> {
-    const { host, stage } = this.context;
+    const { host, testbed } = this.context;
     const words = [
-      ...stage.ownCommand(),
+      ...testbed.ownCommand(),
       'checkpoint',
       '--hold',
       '1',
@@ -109,8 +109,8 @@ export class RealContainer {
 
   /** Asks the workload to check its ghost. @returns the number of its checks that were right */
   async verdict(): Promise<number> {
-    const { host, stage } = this.context;
-    stage.write(`${this.#bundle}/rootfs/data/verify`, '', 0o644);
+    const { host, testbed } = this.context;
+    testbed.write(`${this.#bundle}/rootfs/data/verify`, '', 0o644);
     await this.#appears('verdict');
     const lines = host.files
       .read(`${this.#bundle}/rootfs/data/verdict`, bounds.ownParts)
@@ -145,7 +145,7 @@ export class RealContainer {
 
   #pid(): number {
     const pid = Number(this.context.host.files.read(`${this.#bundle}/pid`, bounds.ownParts).toString('utf8'));
-    this.context.stage.adopt(pid);
+    this.context.testbed.adopt(pid);
     return pid;
   }
 
@@ -179,8 +179,8 @@ export class RealContainer {
   }
 
   async #run(argv: readonly string[]): Promise<Ended> {
-    const { stage } = this.context;
-    const program = await stage.start({
+    const { testbed } = this.context;
+    const program = await testbed.start({
       path: argv[0] as string,
       argv,
       environment: { PATH: this.tools.path },
@@ -191,7 +191,7 @@ export class RealContainer {
   }
 
   async #appears(name: string): Promise<void> {
-    const { host, stage } = this.context;
+    const { host, testbed } = this.context;
     const until = host.clock() + appearWaitMs;
     while (!host.files.exists(`${this.#bundle}/rootfs/data/${name}`)) {
       if (host.clock() > until)
@@ -200,7 +200,7 @@ export class RealContainer {
           name,
           `the container wrote no ${name} for ${appearWaitMs / 1000} s`,
         );
-      await stage.wait(lookEveryMs);
+      await testbed.wait(lookEveryMs);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Finds runc and CRIU on this host, if they are there and may be used. */
 import { reasonOf } from '../../../base/errors.js';
-import type { StageContext } from '../stage-context.js';
+import type { TestbedContext } from '../testbed-context.js';
 
 export interface RealTools {
   runc: string;
@@ -14,12 +14,12 @@ const folders = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/us
 const askWaitMs = 30_000;
 
 /** @returns the tools, or one line that says why there are none */
-export async function findRealTools(context: StageContext, path: string): Promise<RealTools | string> {
-  const { host, stage } = context;
+export async function findRealTools(context: TestbedContext, path: string): Promise<RealTools | string> {
+  const { host, testbed } = context;
   if (host.uid() !== 0) return 'it needs root';
   const searched = [...path.split(':').filter(folder => folder.startsWith('/')), ...folders];
   const find = (name: string) =>
-    searched.map(folder => `${folder}/${name}`).find(file => stage.isExecutable(file));
+    searched.map(folder => `${folder}/${name}`).find(file => testbed.isExecutable(file));
   const [runc, criu] = [find('runc'), find('criu')];
   const missing = [runc === undefined ? 'runc' : '', criu === undefined ? 'criu' : ''].filter(Boolean);
   if (runc === undefined || criu === undefined) return `${missing.join(' and ')} cannot be found`;
@@ -36,7 +36,7 @@ export async function findRealTools(context: StageContext, path: string): Promis
   return { runc, path: searched.join(':'), versions: `runc ${versions[0]}, CRIU ${versions[1]}` };
 }
 
-async function ask({ host }: StageContext, argv: readonly string[]): Promise<{ stdout: string } | string> {
+async function ask({ host }: TestbedContext, argv: readonly string[]): Promise<{ stdout: string } | string> {
   try {
     const { status, stdout, stderr } = await host.commands.output(argv, askWaitMs);
     if (status === 0) return { stdout };

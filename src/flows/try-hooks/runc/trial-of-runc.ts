@@ -2,14 +2,14 @@
 
 import type { TrialStep } from '../../../base/documents/generated/trial.js';
 import { counted } from '../../../base/text/counted.js';
-import type { StageContext } from '../stage-context.js';
+import type { TestbedContext } from '../testbed-context.js';
 import { StepFailed, Timeline } from '../timeline.js';
 import { RealContainer } from './container.js';
 import type { RealTools } from './tools.js';
 
 /** @returns true if all steps worked */
 export async function realThing(
-  context: StageContext,
+  context: TestbedContext,
   tools: RealTools,
   onStep: (step: TrialStep) => void,
 ): Promise<boolean> {

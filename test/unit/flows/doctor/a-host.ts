@@ -1,9 +1,9 @@
 /** A host in memory for examinations, with programs that answer. */
-import type { StageContext } from '../../../../src/flows/try-hooks/stage-context.js';
+import type { TestbedContext } from '../../../../src/flows/try-hooks/testbed-context.js';
 import { type FakeContext, fakeContext } from '../../fake-host.js';
 
 export interface DoctorHost {
-  context: StageContext;
+  context: TestbedContext;
   fake: FakeContext;
 }
 
@@ -20,11 +20,11 @@ export function hostWith(
     const answer = programs[program] ?? '';
     return typeof answer === 'string' ? { status: 0, stdout: answer, stderr: '' } : { stdout: '', ...answer };
   };
-  const stage = {
+  const testbed = {
     isExecutable: (file: string) => Object.hasOwn(programs, file),
     findBeside: (...parts: string[]) =>
       parts.join('/') === 'package.json' ? '/usr/local/lib/ghostkeep/package.json' : undefined,
     ownCommand: () => ['/usr/local/lib/ghostkeep/build/ghostkeep'],
   };
-  return { fake, context: { ...fake, stage } as unknown as StageContext };
+  return { fake, context: { ...fake, testbed } as unknown as TestbedContext };
 }

@@ -4,7 +4,7 @@ import type { Doctor } from '../../../../src/base/documents/generated/doctor.js'
 import type { Commands } from '../../../../src/base/host/host.js';
 import { examineAll } from '../../../../src/flows/doctor/examine-all.js';
 import { examinations } from '../../../../src/flows/doctor/table.js';
-import type { StageContext } from '../../../../src/flows/try-hooks/stage-context.js';
+import type { TestbedContext } from '../../../../src/flows/try-hooks/testbed-context.js';
 import { fakeContext } from '../../fake-host.js';
 
 type Answer = Awaited<ReturnType<Commands['output']>>;
@@ -19,7 +19,7 @@ function examine(answer: (name: string) => Partial<Answer> | 'late'): Promise<Do
     if (given === 'late') [now, ended] = [waitMs, true];
     return { status: 0, stdout: '', stderr: '', ...(given === 'late' ? { status: 1 } : given) };
   };
-  return examineAll(context as unknown as StageContext, ['ghostkeep', 'doctor', '--examination']);
+  return examineAll(context as unknown as TestbedContext, ['ghostkeep', 'doctor', '--examination']);
 }
 
 const fine = (name: string) => ({

@@ -47,7 +47,7 @@ interface Play {
 }
 
 /** A container `web` with two ghosts, its runtime and its CRIU; `steps` is what happened, in order. */
-function stage({
+function scene({
   options = [],
   status = 0,
   verbs = {},
@@ -118,9 +118,9 @@ function stage({
   const go = () => checkpoint(context, request);
   return { context, files, processes, engine, steps, configs, allocated, go };
 }
-type Stage = ReturnType<typeof stage>;
-const ours = ({ files }: Stage) => Object.keys(files.snapshot()).filter(name => /ghost/.test(name));
-const nothingLeft = (played: Stage) => {
+type Scene = ReturnType<typeof scene>;
+const ours = ({ files }: Scene) => Object.keys(files.snapshot()).filter(name => /ghost/.test(name));
+const nothingLeft = (played: Scene) => {
   assert.deepEqual(ours(played), []);
   assert.ok(!played.files.exists(`${images}/ghostkeep`));
   assert.ok(!played.files.exists('/tmp/criu.conf'));
@@ -128,7 +128,7 @@ const nothingLeft = (played: Stage) => {
 };
 
 /** Makes a base of a file, and a record that leads there. @returns its path */
-function putBase({ context, files, processes }: Stage, folder: string, link = 'fd/3'): string {
+function putBase({ context, files, processes }: Scene, folder: string, link = 'fd/3'): string {
   const pin = processes.pin(100, link);
   const base = `${folder}/${baseName(processes.statPin(pin))}`;
   processes.unpin(pin);
@@ -140,7 +140,7 @@ function putBase({ context, files, processes }: Stage, folder: string, link = 'f
 
 /** The container has one file of a shared /dev/shm open. */
 function sharing(play: Play = {}) {
-  const played = stage({ ghosts: false, ...play });
+  const played = scene({ ghosts: false, ...play });
   const { processes } = played;
   const shm = (id: number) =>
     fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
@@ -156,7 +156,7 @@ function sharing(play: Play = {}) {
 describe('ghostkeep checkpoint', () => {
   it('when the directory has an earlier checkpoint, the images of its ghosts that no entry names any more are removed', async () => {
     const remaps = `${images}/remap-fpath.img`;
-    const { files, go } = stage({ beforeFreeze: () => files.remove(remaps) });
+    const { files, go } = scene({ beforeFreeze: () => files.remove(remaps) });
     files.put(remaps, remapsImage(remap(7, 9, 1)));
     for (const id of [8, 9]) files.put(`${images}/ghost-file-${id}.img`, 'earlier');
     await go();
@@ -170,7 +170,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the source of a mount is gone, a warning comes before any other step', async () => {
-    const { context, go } = stage({ ghosts: false });
+    const { context, go } = scene({ ghosts: false });
     const mount = fakeMount(30, { mountPoint: Buffer.from('/data'), rootGone: true });
     context.host.processes.add(100, { mounts: [mount] });
     await go();
@@ -178,7 +178,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when all goes well, ghosts are pinned before CRIU runs, copied after it, and held until the dump is sealed', async () => {
-    const played = stage();
+    const played = scene();
     const manifest = await played.go();
     assert.deepEqual(played.steps, [
       'runc --root /r state web',
@@ -215,7 +215,7 @@ describe('ghostkeep checkpoint', () => {
 
   for (const encrypts of [false, true])
     it(`a file on a shared /dev/shm that nobody holds is named in a warning where CRIU ${encrypts ? 'encrypts' : 'does not encrypt'}`, async () => {
-      const played = stage({ ghosts: false });
+      const played = scene({ ghosts: false });
       const { processes } = played;
       const shm = (id: number, point: string) => {
         const [mountPoint, root] = [Buffer.from(point), Buffer.from('/')];
@@ -279,7 +279,7 @@ describe('ghostkeep checkpoint', () => {
       });
 
   it('named files whose attributes would make the manifest too large refuse the dump, unless the policy accepts it', async () => {
-    const played = stage({ ghosts: false });
+    const played = scene({ ghosts: false });
     const { processes, engine, context } = played;
     const shm = (id: number) =>
       fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
@@ -305,14 +305,14 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the container cannot be paused, CRIU freezes it all the same, and a warning says what that may cost', async () => {
-    const played = stage({ verbs: { pause: 1 } });
+    const played = scene({ verbs: { pause: 1 } });
     await played.go();
     assert.ok(played.context.lines.some(line => /^warn web runs on .*pause says no/.test(line)));
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('1'));
   });
 
   it('when the container is paused already, it is not resumed, and its restored copy is paused too', async () => {
-    const played = stage({ stateBefore: 'paused' });
+    const played = scene({ stateBefore: 'paused' });
     await played.go();
     assert.deepEqual(played.steps.slice(0, 2), ['runc --root /r state web', 'criu 2 pins']);
     assert.equal(played.steps.at(-1), 'manifest 2 pins');
@@ -320,13 +320,13 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when there is no ghost, cgroup.img is thawed too, so that the restored container runs', async () => {
-    const played = stage({ ghosts: false });
+    const played = scene({ ghosts: false });
     await played.go();
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
   });
 
   it('when a ghost changes its owner before CRIU freezes the container, the manifest has the last owner', async () => {
-    const played = stage({
+    const played = scene({
       beforeFreeze: ([first]) => Object.assign(first?.stat ?? {}, { uid: 33, gid: 44 }),
     });
     const manifest = await played.go();
@@ -341,18 +341,18 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the user has a CRIU_CONFIG_FILE, its options stay in effect before ours', async () => {
-    const played = stage({ userConfig: '/home/criu.conf' });
+    const played = scene({ userConfig: '/home/criu.conf' });
     played.files.put('/home/criu.conf', 'tcp-established');
     await played.go();
     assert.equal(played.configs[0], 'tcp-established\nexternal file[1e:1]\nexternal file[1e:2]\n');
     assert.equal(played.files.get('/home/criu.conf').toString(), 'tcp-established');
-    const gone = stage({ userConfig: '/home/gone.conf' });
+    const gone = scene({ userConfig: '/home/gone.conf' });
     await gone.go();
     assert.equal(gone.configs[0], '\nexternal file[1e:1]\nexternal file[1e:2]\n');
   });
 
   it("when there is no ghost, the runtime's command runs all the same, and the manifest of an earlier dump is removed", async () => {
-    const played = stage({ ghosts: false });
+    const played = scene({ ghosts: false });
     played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest()));
     assert.equal(await played.go(), undefined);
     assert.deepEqual(played.configs, ['\n']);
@@ -360,7 +360,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when CRIU encrypts the image (cipher.img), nothing is paused, all ghosts are left to CRIU, and a warning says so', async () => {
-    const played = stage();
+    const played = scene();
     played.files.put(`${images}/cipher.img`, 'a token');
     played.files.put(`${images}/ghostkeep/manifest.json`, '{}');
     assert.equal(await played.go(), undefined);
@@ -373,7 +373,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the only ghost is linked on a disk, files.img gets its other name and nothing is copied', async () => {
-    const played = stage({ ghosts: false });
+    const played = scene({ ghosts: false });
     const file = fakeFile({ ino: 7n, nlink: 1 });
     played.processes.add(100, {
       mounts: [fakeMount(30)],
@@ -387,7 +387,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the runtime fails, its container is left as it is and none of our files remains', async () => {
-    const played = stage({ status: 3 });
+    const played = scene({ status: 3 });
     await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'status 3', 'dump.log', images));
     assert.ok(!played.steps.includes('copy'));
     nothingLeft(played);
@@ -395,7 +395,7 @@ describe('ghostkeep checkpoint', () => {
 
   it('when another process still holds the ghosts of a checkpoint in the directory, nothing is begun and nothing removed', async () => {
     for (const ghosts of [true, false]) {
-      const played = stage({ ghosts });
+      const played = scene({ ghosts });
       const journal = aManifest({ state: 'pinned', heldBy: { pid: 700, startTime: '5' } });
       played.files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(journal));
       played.processes.add(700, { startTime: '5', commandLine: ['ghostkeep', 'checkpoint'] });
@@ -406,7 +406,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it("when the runtime fails and the gate has written a dump there meanwhile, the gate's files stay", async () => {
-    const played = stage({ status: 3 });
+    const played = scene({ status: 3 });
     const { run } = played.context.host.commands;
     played.context.host.commands.run = async (words, environment) => {
       const status = await run(words, environment);
@@ -420,7 +420,7 @@ describe('ghostkeep checkpoint', () => {
 
   it('when the gate is installed as well and found no ghost any more, the checkpoint succeeds without a wait', async () => {
     for (const open of [false, true]) {
-      const played = stage({ verbs: { pause: 1 }, hold: async () => false });
+      const played = scene({ verbs: { pause: 1 }, hold: async () => false });
       const { run } = played.context.host.commands;
       played.context.host.commands.run = async (words, environment) => {
         const status = await run(words, environment);
@@ -436,7 +436,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the runtime cannot be started, none of our files remains', async () => {
-    const played = stage();
+    const played = scene();
     played.context.host.commands.run = async () => {
       throw errno('ENOENT', 'runc');
     };
@@ -445,27 +445,27 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it("when there is too little room, the checkpoint is refused before the runtime's command runs", async () => {
-    const played = stage();
+    const played = scene();
     played.files.free = 16n * 1024n * 1024n + 8191n;
     await assert.rejects(played.go(), ghostkeepError('NO_SPACE', images, '--image-path'));
     assert.deepEqual(played.configs, []);
     nothingLeft(played);
-    const enough = stage();
+    const enough = scene();
     enough.files.free = 16n * 1024n * 1024n + 8192n;
     await enough.go();
-    const unknown = stage();
+    const unknown = scene();
     unknown.files.free = undefined;
     await unknown.go();
   });
 
   it('when the runtime does not know the container, the error quotes the runtime', async () => {
-    const played = stage({ verbs: { state: 1 } });
+    const played = scene({ verbs: { state: 1 } });
     await assert.rejects(played.go(), ghostkeepError('NOT_FOUND', 'web', 'state says no'));
     assert.deepEqual(played.configs, []);
   });
 
   it('when the container is stopped, the error says that it must be started again', async () => {
-    const played = stage();
+    const played = scene();
     const { output } = played.context.host.commands;
     played.context.host.commands.output = async (words, waitMs) => {
       const answer = await output(words, waitMs);
@@ -475,7 +475,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the runtime prints no state, the error names the command whose answer cannot be read', async () => {
-    const played = stage();
+    const played = scene();
     played.context.host.commands.output = async () => ({ status: 0, stdout: 'warning: x', stderr: '' });
     await assert.rejects(
       played.go(),
@@ -486,7 +486,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it("when the runtime's program does not exist, the error names the program", async () => {
-    const played = stage();
+    const played = scene();
     played.context.host.commands.output = async () => {
       throw Object.assign(new Error('spawn runc ENOENT'), { code: 'ENOENT' });
     };
@@ -495,7 +495,7 @@ describe('ghostkeep checkpoint', () => {
 
   it('when a copy fails after CRIU has succeeded, the ghosts are held until a copy succeeds', async () => {
     const held: string[] = [];
-    const played = stage({
+    const played = scene({
       hold: async error => {
         held.push(`${(error as Error).message.slice(0, 33)}, ${played.processes.pins.size} pins`);
         return held.length < 10;
@@ -515,7 +515,7 @@ describe('ghostkeep checkpoint', () => {
 
   for (const folder of ['/bases', images])
     it(`when a round has left a base in ${folder}, the copy is made over it`, async () => {
-      const played = stage();
+      const played = scene();
       const { files, engine, go } = played;
       const base = putBase(played, folder);
       const manifest = await go();
@@ -526,7 +526,7 @@ describe('ghostkeep checkpoint', () => {
 
   for (const folder of ['/bases', images])
     it(`when the runtime fails, the base is in ${folder} again`, async () => {
-      const played = stage({ status: 1 });
+      const played = scene({ status: 1 });
       const base = putBase(played, folder);
       await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'status 1'));
       assert.ok(played.files.exists(base));
@@ -537,7 +537,7 @@ describe('ghostkeep checkpoint', () => {
     });
 
   it('when a base is removed while we look for it, the ghost is copied anew', async () => {
-    const played = stage();
+    const played = scene();
     const { files, engine } = played;
     const base = putBase(played, '/bases');
     const exists = files.exists.bind(files);
@@ -555,7 +555,7 @@ describe('ghostkeep checkpoint', () => {
     ['the base cannot come', false],
   ] as const)
     it(`when ${why}, NO_SPACE comes before the runtime's command, and base and earlier dump stay`, async () => {
-      const played = stage();
+      const played = scene();
       const { files, context, configs } = played;
       const base = putBase(played, '/bases');
       files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest()));
@@ -585,7 +585,7 @@ describe('ghostkeep checkpoint', () => {
     });
 
   it('when the journal cannot be written, the base goes back, and a process watches it', async () => {
-    const played = stage();
+    const played = scene();
     const { files, context } = played;
     const base = putBase(played, '/bases');
     const started: (readonly string[])[] = [];
@@ -605,7 +605,7 @@ describe('ghostkeep checkpoint', () => {
 
   for (const fits of [true, false])
     it(`when a named file that may be left out has a base, the ghosts need room besides the base, and ${fits ? 'have it' : 'lack it'}`, async () => {
-      const played = stage();
+      const played = scene();
       const { files, processes, configs, allocated } = played;
       const shm = (id: number) =>
         fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
@@ -636,7 +636,7 @@ describe('ghostkeep checkpoint', () => {
 
   it('before a base comes into the image directory, a process watches there; without one, no base comes', async () => {
     for (const starts of [true, false]) {
-      const played = stage();
+      const played = scene();
       const { files, context, engine } = played;
       const base = putBase(played, '/bases');
       context.host.commands.leave = words => {
@@ -649,14 +649,14 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the container ends before its ghosts are copied, a clean-up leaves the base that waits in the image directory', async () => {
-    const played = stage({ beforeFreeze: () => void removeBases(played.context, images) });
+    const played = scene({ beforeFreeze: () => void removeBases(played.context, images) });
     putBase(played, images);
     await played.go();
     assert.deepEqual(played.engine.overTogether, [true, false]);
   });
 
   it('when ghostkeep checkpoint was killed, a clean-up removes the base that it has left in the image directory', () => {
-    const { context, files, ...played } = stage();
+    const { context, files, ...played } = scene();
     const base = putBase({ context, files, ...played }, images);
     const heldBy = { pid: 999, startTime: '1' };
     files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(aManifest({ state: 'pinned', heldBy })));
@@ -666,7 +666,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when a copy over a base fails, the second try has the base again', async () => {
-    const played = stage({ hold: async () => true });
+    const played = scene({ hold: async () => true });
     putBase(played, '/bases');
     const { onDump } = played.engine;
     played.engine.onDump = (count, ghost) => {
@@ -680,7 +680,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when the user gives up after a failed copy, the error is reported, and the journal stays for `show`', async () => {
-    const played = stage({ hold: async () => false });
+    const played = scene({ hold: async () => false });
     played.engine.onDump = () => {
       throw errno('EIO');
     };
@@ -690,7 +690,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('when another process has sealed the dump while the ghosts were held, the checkpoint ends with that manifest', async () => {
-    const played = stage({
+    const played = scene({
       hold: async () => {
         played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest({ tool: 'other' })));
         return true;
@@ -704,7 +704,7 @@ describe('ghostkeep checkpoint', () => {
 
   it('when sealing fails, the ghosts are held too, and the copies are not made again', async () => {
     let holds = 0;
-    const played = stage({ hold: async () => ++holds < 10 });
+    const played = scene({ hold: async () => ++holds < 10 });
     const { read } = played.files;
     let failures = 2;
     played.files.read = (path, bound) => {
@@ -721,7 +721,7 @@ describe('ghostkeep checkpoint --leave-running', () => {
   const options = ['--leave-running'];
 
   it('when all goes well, the container is paused before the search for ghosts and resumed at the end', async () => {
-    const played = stage({ options });
+    const played = scene({ options });
     const manifest = await played.go();
     assert.deepEqual(played.steps, [
       'runc --root /r state web',
@@ -737,10 +737,10 @@ describe('ghostkeep checkpoint --leave-running', () => {
   });
 
   it('when any step fails, the container is resumed all the same', async () => {
-    const full = stage({ options });
+    const full = scene({ options });
     full.files.free = 0n;
-    const failed = stage({ options, status: 1 });
-    const given = stage({ options, hold: async () => false });
+    const failed = scene({ options, status: 1 });
+    const given = scene({ options, hold: async () => false });
     given.engine.onDump = () => {
       throw errno('EIO');
     };
@@ -751,7 +751,7 @@ describe('ghostkeep checkpoint --leave-running', () => {
   });
 
   it('when the container cannot be paused, the checkpoint does not begin, and a half-done pause is undone', async () => {
-    const played = stage({ options, verbs: { pause: 1 } });
+    const played = scene({ options, verbs: { pause: 1 } });
     await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'pause says no'));
     assert.deepEqual(played.configs, []);
     assert.equal(played.steps.at(-1), 'runc --root /r resume web');
@@ -759,19 +759,19 @@ describe('ghostkeep checkpoint --leave-running', () => {
   });
 
   it('when the runtime has resumed the container already, the failure of `resume` is ignored', async () => {
-    const played = stage({ options, verbs: { resume: 1 } });
+    const played = scene({ options, verbs: { resume: 1 } });
     await played.go();
     assert.ok(played.steps.at(-1)?.includes('state web'));
   });
 
   it('when the container stays paused, the checkpoint fails and says so', async () => {
-    const played = stage({ options, verbs: { resume: 1 }, stateAfter: 'paused' });
+    const played = scene({ options, verbs: { resume: 1 }, stateAfter: 'paused' });
     await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'still paused'));
   });
 
   it('when a copy fails, the ghosts are not held, because the running container still has them', async () => {
     let held = 0;
-    const played = stage({ options, hold: async () => ++held > 0 });
+    const played = scene({ options, hold: async () => ++held > 0 });
     played.engine.onDump = () => {
       throw errno('EIO');
     };

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { type Session, writeSession } from '../../../../src/flows/container/sessions.js';
 import { listNotTried } from '../../../../src/flows/try-hooks/not-tried.js';
 import { recordImages } from '../../../../src/flows/try-hooks/record.js';
-import type { StageContext } from '../../../../src/flows/try-hooks/stage-context.js';
+import type { TestbedContext } from '../../../../src/flows/try-hooks/testbed-context.js';
 import { ghostkeepError } from '../../expect.js';
 import { fakeContext } from '../../fake-host.js';
 
@@ -12,11 +12,11 @@ const bundleWith = (annotations: Record<string, string>, hooks: Record<string, u
   path: '/bundle',
   config: { ociVersion: '1.0.2', annotations, hooks },
 });
-/** A context without a stage, because the list asks the stage for nothing. */
+/** A context without a testbed, because the list asks the testbed for nothing. */
 const staged = (config?: string) => {
   const context = fakeContext();
   if (config !== undefined) context.host.files.put(configPath, config);
-  return context as typeof context & StageContext;
+  return context as typeof context & TestbedContext;
 };
 
 describe('the list of what a trial did not try', () => {

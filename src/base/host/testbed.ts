@@ -44,7 +44,7 @@ export interface Program {
  * The means to play a runtime that a Host does not have: processes of our own, and descriptors with flags and
  * offsets.
  */
-export interface Stage {
+export interface Testbed {
   /** Rejects when the program cannot be started. */
   start(request: ProgramRequest): Promise<Program>;
   /** Note a process that one of our programs started and left behind, so that it is ended with the others. */

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import type {} from '../base/host/host.js';
-import type { Ended, Program, ProgramRequest, Stage } from '../base/host/stage.js';
+import type { Ended, Program, ProgramRequest, Testbed } from '../base/host/testbed.js';
 import { findBelow } from './find-below.js';
 import { seek } from './native/libc.js';
 import { findBeside, ownCommand } from './native/program-files.js';
@@ -25,7 +25,7 @@ const longestWaitMs = 0x7fffffff;
 const closeOnExec = 0o2000000; // O_CLOEXEC. Source: asm-generic/fcntl.h
 const whence = { set: 0, data: 3, hole: 4 }; // Source: lseek(2)
 
-export class LinuxStage implements Stage {
+export class LinuxTestbed implements Testbed {
   readonly #running = new Map<number, () => void>();
   /**
    * Pid → start time. These processes are not our children. If one has ended, another process may have its
