@@ -85,9 +85,9 @@ export function oneOf<const T extends string>(
 ): T {
   if (allowed.includes(value as T)) return value as T;
   const meant = nearest(value, allowed);
-  // The list may be long, so the word that was probably meant stands before the list.
-  const must = meant === undefined ? ', it must be' : `; did you mean ${meant}? It must be`;
-  throw usage(command, `${option} is ${JSON.stringify(value)}${must} one of ${allowed.join(', ')}`);
+  // The list may be long, so it is left out where one word was probably meant.
+  const must = meant === undefined ? `, it must be one of ${allowed.join(', ')}` : `; did you mean ${meant}?`;
+  throw usage(command, `${option} is ${JSON.stringify(value)}${must}`);
 }
 
 /** @throws USAGE for anything but a whole number from 1 */

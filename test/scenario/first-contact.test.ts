@@ -170,9 +170,9 @@ describe('explain', () => {
     assert.equal(flat.replaceAll(/\s+/g, ' '), whole.trimEnd().replaceAll(/\s+/g, ' '));
   });
 
-  it('when a code is nearly right, explain suggests the right one before the list of all', () => {
+  it('when a code is nearly right, explain suggests the right one and lists no others', () => {
     const { stderr } = ghostkeep(['explain', 'GHOST_CHNGED']);
-    assert.match(stderr, /"GHOST_CHNGED"; did you mean GHOST_CHANGED\? It must be one of ALREADY_SEALED, /);
+    assert.match(stderr, /"GHOST_CHNGED"; did you mean GHOST_CHANGED\?; see `/);
   });
 
   it('when there is no such code, explain ends with the status for wrong usage and lists all codes', () => {
@@ -247,7 +247,7 @@ describe('--json', () => {
       assert.equal(run.status, 2, name);
       if (noJson !== undefined) {
         assert.match(run.stderr, /'--json'/, name);
-        assert.ok(ghostkeep([name, '--help']).stdout.includes(noJson), name);
+        assert.ok(ghostkeep([name, '--help']).stdout.replaceAll(/\s+/g, ' ').includes(noJson), name);
         continue;
       }
       const error = jsonLines

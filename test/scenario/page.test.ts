@@ -127,7 +127,11 @@ describe('the page of show --html', () => {
       for (const each of [
         'Dump of container web-7c9f',
         '/var/log/nginx/access.log',
+        'This page lists ghosts, not memory',
+        `held by process ${process.pid}, fd `,
         'frozen\n48 ms',
+        'of that for memory\n31 ms',
+        'time to freeze all\n3.2 ms',
         'stands alone',
         'Not complete: the content of 1 file is not in it.',
         'Not in it',

@@ -34,13 +34,13 @@ function freshTree(t: TestContext): string {
 }
 
 /** @param tools contents of programs that come first in PATH */
-function run(t: TestContext, command: string[], tools: Record<string, string>) {
+function run(t: TestContext, command: string[], tools: Record<string, string>, cwd = freshTree(t)) {
   const [first = '', ...args] = command;
   const bin = temporaryFolder(t);
   for (const [name, text] of Object.entries(tools))
     fs.writeFileSync(path.join(bin, name), text, { mode: 0o755 });
   const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
-  return spawnSync(first, args, { cwd: freshTree(t), env, encoding: 'utf8' });
+  return spawnSync(first, args, { cwd, env, encoding: 'utf8' });
 }
 
 describe('building when the C compiler has no headers', () => {
@@ -51,18 +51,24 @@ describe('building when the C compiler has no headers', () => {
     it(`when the C compiler has no headers, ${who} names the packages to install in one line, and ends with 1`, t => {
       const { status, stderr } = run(t, [...command], { cc: withoutHeaders });
       assert.equal(status, 1, stderr);
-      const last = stderr
-        .trim()
-        .split('\n')
-        .filter(line => !line.startsWith('setup: npm run build'));
-      assert.equal(last.length, 1, stderr);
-      assert.match(last[0] ?? '', new RegExp(`^${who}: cc cannot make a program \\(stdio\\.h: No such file`));
+      assert.equal(stderr.trim().split('\n').length, 1, stderr);
+      assert.match(stderr, new RegExp(`^${who}: cc cannot make a program \\(stdio\\.h: No such file`));
       assert.match(
         stderr,
         /Debian: apt-get install gcc libc6-dev make; Fedora: dnf install gcc glibc-devel make/,
       );
     });
   }
+
+  it('when the packages are missing as well, setup names those of the compiler before npm is started', t => {
+    const tree = freshTree(t);
+    fs.rmSync(path.join(tree, 'node_modules'));
+    const npm = `#!/bin/sh\ntouch ${tree}/npm-was-started\n`;
+    const { status, stderr } = run(t, ['sh', 'scripts/setup'], { cc: withoutHeaders, npm }, tree);
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /^setup: cc cannot make a program [^\n]*\n$/);
+    assert.ok(!fs.existsSync(`${tree}/npm-was-started`), 'npm was started');
+  });
 
   it('when a later step of a build fails, the build names the program that failed, without a stack trace', t => {
     const { status, stderr } = run(t, [process.execPath, 'scripts/build.mjs'], {

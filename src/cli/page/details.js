@@ -16,7 +16,7 @@ export function details(ghost) {
   const others = ghost.holdersMore > 0 ? ` and ${ghost.holdersMore} more` : '';
   more.append(
     facts([
-      ['held by (process/descriptor)', `${ghost.holders.join(' ')}${others}`],
+      ['held by (below /proc)', `${ghost.holders.join(' ')}${others}`],
       [ghost.image.includes(',') ? 'files' : 'image', ghost.image],
       ['ranges of data', ghost.ranges?.toLocaleString('en')],
       ['size in bytes', ghost.size.toLocaleString('en')],

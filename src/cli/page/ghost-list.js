@@ -103,7 +103,9 @@ function showMore(most = atOnce) {
 }
 
 function item(ghost) {
-  const held = ghost.holders.length > 0 ? `${ghost.holders[0]}${ghost.holders.length > 1 ? ' …' : ''}` : '';
+  const [first] = ghost.holders;
+  const others = ghost.holders.length > 1 ? ', and others' : '';
+  const held = first ? `process ${first.replace('/', ', ').replace('/', ' ')}${others}` : '';
   const row = make(
     'button',
     { class: 'row', type: 'button', 'aria-expanded': 'false' },

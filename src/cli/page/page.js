@@ -25,10 +25,10 @@ function summary() {
     ['processes that held them', number(new Set(ghosts.flatMap(ghost => ghost.processes)).size)],
     ['frozen', times?.frozen === undefined ? '' : milliseconds(times.frozen)],
     [
-      'frozen, for the memory',
+      'of that for memory',
       times?.memoryDump === undefined ? '' : milliseconds(times.memoryDump + (times.memoryWrite ?? 0)),
     ],
-    ['until all were frozen', times?.freezing === undefined ? '' : milliseconds(times.freezing)],
+    ['time to freeze all', times?.freezing === undefined ? '' : milliseconds(times.freezing)],
     ['checksums', checksums(needsSum.length, unchecked)],
     ['packed', packed === 0 ? '' : `${packed}${data.parent ? `, parent ${data.parent}` : ''}`],
     ['gave up bytes', number(isOf('given'))],
@@ -54,7 +54,7 @@ function verdict() {
     make(
       'p',
       { class: 'quiet' },
-      'A ghost is a file that has been deleted while a process still holds it open.',
+      'A ghost is a file that has been deleted while a process still holds it open. This page lists ghosts, not memory, nor files that have a name.',
     ),
     make('p', { id: 'use', class: data.use.isWarning ? 'warn' : '' }, withCode(data.use.text)),
     ...(unreadable > 0 ? [warning(`Damage: ${images} that can be read.`)] : []),

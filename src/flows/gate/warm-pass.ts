@@ -77,8 +77,12 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
     warm.giveBack();
     throw error;
   }
+  const others = [
+    pass.fresh > 0 ? `; ${pass.fresh} by a pre-dump already` : '',
+    pass.written > 0 ? `; ${pass.written} flushed to disk, to be shared while frozen` : '',
+  ];
   log.info(
-    `before the freeze: ${warm.count} of ${large.length + many.length + named.length} large or many ghosts copied in ${counted(pass.rounds, 'round')}, ${pass.fresh} by a round before, ${pass.written} written to disk`,
+    `before the freeze: ${warm.count} of ${counted(all.length, 'file')} copied in ${counted(pass.rounds, 'round')}${others.join('')}`,
   );
 }
 

@@ -1,7 +1,7 @@
 /** Registers our hooks with one container, for runtimes that read no hooks.d: runc and crun. */
 import { isUtf8 } from 'node:buffer';
 import { bounds } from '../../base/bounds.js';
-import { GhostkeepError, translate } from '../../base/errors.js';
+import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { parseBundle } from '../../oci/bundle.js';
 import { registerHooks, type Stanza } from '../../oci/registered-hooks.js';
 import type { Context } from '../context.js';
@@ -22,7 +22,13 @@ export function register(context: Context, bundle: string, installed: string | u
   const { files } = context.host;
   const stanza = installed === undefined ? {} : readStanza(context, installed);
   const config = `${files.realPath(bundle)}/config.json`;
-  const before = read(context, config, `cannot register hooks in ${config}`);
+  const action = `cannot register hooks in ${config}`;
+  const before = read(
+    context,
+    config,
+    action,
+    '; a bundle is the folder that has it, and the root file system',
+  );
   const after = registerHooks(before, config, stanza);
   const changed = after !== before;
   try {
@@ -45,12 +51,14 @@ function readStanza(context: Context, path: string): Stanza {
  * Reads a text. Bytes that are not UTF-8 are refused, because the text is written again and they would be
  * changed.
  */
-function read({ host: { files } }: Context, path: string, action: string): string {
+function read({ host: { files } }: Context, path: string, action: string, whereItIs = ''): string {
   try {
     const bytes = files.read(path, bounds.bundle);
     if (isUtf8(bytes)) return bytes.toString('utf8');
   } catch (error) {
-    throw translate(error, 'BAD_INPUT', path, action);
+    if (errnoOf(error) !== 'ENOENT') throw translate(error, 'BAD_INPUT', path, action);
+    const reason = `there is no such file${whereItIs}`;
+    throw new GhostkeepError('BAD_INPUT', path, `${action}: ${reason}`, { cause: error });
   }
   throw new GhostkeepError('BAD_INPUT', path, `${action}: it is not UTF-8`);
 }

@@ -96,7 +96,7 @@ by_podman() {
 	expect_ok podman container checkpoint --keep --export "$WORK/$name.tar" --compress none "$name"
 	expect_sealed "$images"
 	expect_base_used "$images" 67108864
-	expect_line "$images/ghostkeep.log" '2 by a round before'
+	expect_line "$images/ghostkeep.log" '2 by a pre-dump already'
 	! tar -tf "$WORK/$name.tar" | grep -E 'ghostkeep/|base-' || fail "the archive has bases in it"
 	restore_container "$runtime" "$name" "$images"
 	expect_continued "$runtime" "$name" "$counter"
