@@ -197,7 +197,8 @@ const isRefused = ({ why }: Unseen) =>
 
 /**
  * Says why ghostkeep does not copy some ghosts, in one line for each reason, because a container may have
- * hundreds of memfds. A user whose checkpoint is refused needs the path and the process, because that file has to go.
+ * hundreds of memfds. A user whose checkpoint is refused needs the path and the process, because that file
+ * has to go.
  */
 function* showWhy(ghosts: Scan['ghosts']): Generator<string> {
   const left = groupBy(
