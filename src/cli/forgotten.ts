@@ -8,8 +8,9 @@ const passedOver = new Set(['hook', 'gate', 'carry']);
 /**
  * Runs before command NAME. It resumes or thaws what a killed checkpoint or dump has left paused or frozen,
  * and starts the watchers of bases again. Before `doctor` it only starts the watchers: `doctor` itself shows
- * what is paused or frozen, and resumes or thaws it with --clean. Any other command does both, because a user
- * who looks for what went wrong runs one of them before long.
+ * what is paused or frozen, and resumes or thaws it with --clean. Before `hook`, `gate` and `carry` it does
+ * nothing. All other commands wait for it, because a user who looks for what went wrong runs one of them
+ * before long.
  */
 export async function resumeForgotten(name: string): Promise<void> {
   if (passedOver.has(name)) return;

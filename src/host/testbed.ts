@@ -16,8 +16,8 @@ import { findBeside, ownCommand } from './native/program-files.js';
 
 const largestOutput = 256 * 1024;
 /**
- * A process that has left the group may keep our pipes open. After the program has ended we read on for this
- * long.
+ * A process that the program has started, and that has left its process group, may keep our pipes open. After
+ * the program has ended we read on for this long.
  */
 const lastWordsMs = 1000;
 /** 24 days. Node.js ends a longer timer at once. Source: Node.js, setTimeout */

@@ -218,8 +218,8 @@ const none: Room = { bytes: 0, values: 0 };
 const ownNames = 1000;
 
 /**
- * Makes the bytes of a document, and fails if no reader would accept them. A dump that is too large so fails
- * with its journal, before CRIU goes on.
+ * Makes the bytes of a document, and fails if no reader would accept them. So a dump that is too large fails
+ * when it writes its journal, before CRIU goes on.
  * @param spare the room to leave free
  */
 function encode(document: Manifest, spare: Room = none): Buffer {

@@ -1,6 +1,6 @@
 /**
  * The policy for a container's ghosts: the host's config.json, and within its bounds (bounds.ts) the
- * container's annotations.
+ * container's annotations and CRIU's plugin options.
  */
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Policy as PolicyDocument } from '../base/documents/generated/policy.js';

@@ -77,7 +77,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(look(m), []);
   });
 
-  it('when only a backup holds a removed file, by the name that FUSE gave it, the ghost is silly-renamed', async t => {
+  it('when only a backup program has a removed file open, by the name that FUSE gave it, the ghost is silly-renamed', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);

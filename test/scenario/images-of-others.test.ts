@@ -91,7 +91,7 @@ describe('a dump into a directory with images of others', () => {
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
   });
 
-  it('when CRIU names an image but has not written it, the older image of that name is removed, and verify says that it is missing', async t => {
+  it('when CRIU names an image but has not written it, the older image of that name loses the name, and verify says that it is missing', async t => {
     const { images } = setting(t);
     checkpointByCriu(images);
     const gate = new Gate(t, 'dump', images);

@@ -111,7 +111,7 @@ void helper_end(struct helper *helper)
 	helper_kill(helper);
 }
 
-/* Wait until the helper has closed its end of the socket. Its last messages are ignored. */
+/* Has the helper closed its end of the socket within END_MS? Its last messages are ignored. */
 static bool has_hung_up(struct helper *helper)
 {
 	int64_t deadline = deadline_in(END_MS);

@@ -27,8 +27,9 @@ int helper_start(struct helper *helper, const char *mode, int image_dir);
 void helper_end(struct helper *helper);
 
 /*
- * Wait until the helper closes its end of the socket, which says that its work is done, and kill it.
- * Nobody waits until it is gone, because the kernel needs 8 ms to take down the memory of Node.js.
+ * Wait a short time for the helper to close its end of the socket, which says that its work is done, and
+ * kill it in any case. Nobody waits until it is gone, because the kernel needs 8 ms to take down the
+ * memory of Node.js.
  */
 void helper_leave(struct helper *helper);
 

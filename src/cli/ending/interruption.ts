@@ -22,8 +22,9 @@ export class Interruption {
   }
 
   /**
-   * Called in the turn of the event loop in which the other command begins. @throws Interrupted if a signal
-   * has come
+   * The caller starts the other command in the turn of the event loop in which this resolves, so that no
+   * signal is handled between the two.
+   * @throws Interrupted if a signal has come
    */
   async assertNone(): Promise<void> {
     // A signal that came during work without the event loop is reported when the loop next polls its

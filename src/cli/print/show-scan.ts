@@ -196,8 +196,9 @@ const isRefused = ({ why }: Unseen) =>
   /\b(EACCES|EPERM)\b|: (Permission denied|Operation not permitted)/.test(why);
 
 /**
- * Says why ghostkeep leaves ghosts alone, in one line for each reason, because a container may have hundreds
- * of memfds. A user whose checkpoint is refused needs the path and the process, because that file has to go.
+ * Says why ghostkeep does not copy some ghosts, in one line for each reason, because a container may have
+ * hundreds of memfds. A user whose checkpoint is refused needs the path and the process, because that file
+ * has to go.
  */
 function* showWhy(ghosts: Scan['ghosts']): Generator<string> {
   const left = groupBy(

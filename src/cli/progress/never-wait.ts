@@ -62,8 +62,8 @@ function senderAtOnce(fd: number): (bytes: Buffer) => number {
 }
 
 /**
- * True if FD takes a write without waiting. Without the native library nobody can ask; then we write, because
- * nothing is frozen either.
+ * True if FD takes a write without waiting. Without the native library nobody can ask. Then we write, because
+ * ghostkeep has frozen nothing: it dumps nothing without that library.
  */
 function mayWrite(fd: number): boolean {
   try {

@@ -35,8 +35,8 @@ export interface DedupRequest {
 /**
  * The command can be repeated, also after it was killed. The child is on the disk and was read completely
  * before any parent gives up a byte.
- * @throws BAD_INPUT, HAS_CHILDREN, STANDS_ALONE, NO_HOLES, GIVEN_UP, CHAIN_…, IMAGE_…, IN_USE: nothing has
- * been given up then
+ * @throws BAD_INPUT, HAS_CHILDREN, STANDS_ALONE, NO_HOLES, GIVEN_UP, CHAIN_…, IMAGE_…, IN_USE before anything
+ * is given up; IO and IMAGE_INVALID also later, when nearer parents may have given up bytes already
  */
 export async function dedup(context: Context, request: DedupRequest): Promise<Deduplicated> {
   const { images, parent } = request;

@@ -149,7 +149,7 @@ function assertOnce({ link: { where }, seen }: Plan, { image, id, path }: Manife
   );
 }
 
-/** @param child the directory and the ghost for whose sake something is given up */
+/** Gives an error the name of the ghost, and of its directory, for whose sake a parent gives something up. */
 export function explain(error: unknown, { where }: Link, { id, path, image }: ManifestGhost): unknown {
   if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) return error;
   const code = errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO';

@@ -29,8 +29,8 @@ const [mostAtOnce, mostBytesAtOnce] = [256, 8n << 20n];
 
 /**
  * Copies the small ghosts among COPIES and notes in their entries what was written.
- * @returns the copies that are still to be made: large ghosts, and those that failed here. They are tried
- * again alone, so that the error can name them
+ * @returns the copies that are still to be made: large ghosts, those that failed here, and all if the policy
+ * asks for digests. They are made one by one, so that an error can name them
  */
 export function copySmall(context: Context, copies: readonly Copy[], target: CopyTarget): Copy[] {
   const isSmall = ({ stat }: Copy) => isSmallFile(stat);

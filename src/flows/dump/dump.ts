@@ -33,8 +33,9 @@ export interface Dumped {
 }
 
 /**
- * Copies all ghosts of PIDS that are ours to keep. The caller has frozen the processes, so that nothing
- * changes meanwhile.
+ * Copies all ghosts of PIDS that are ours to keep. The processes may run: a ghost that changes while it is
+ * copied is copied again, and fails the dump in the end. Only a caller that has frozen them (CRIU, for
+ * example) gets the ghosts of one moment.
  */
 export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
   const { host } = context;

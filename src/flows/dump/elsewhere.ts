@@ -8,7 +8,10 @@ import type { Copy, Elsewhere } from './copy-one.js';
 import type { DumpRequest } from './journal.js';
 
 /**
- * @param copies of the journal's ghosts. @param named files of a shared /dev/shm, which the journal gets here
+ * Hands the ghosts of JOURNAL and the named files to ELSEWHERE, which sends them to a receiver. Then the
+ * journal says where they are, and lists the named files that were sent.
+ * @param copies of the journal's ghosts
+ * @param named the open files of a shared /dev/shm that have their names
  */
 export async function takeElsewhere(
   context: Context,

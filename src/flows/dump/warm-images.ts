@@ -14,9 +14,9 @@ interface WarmImage {
 }
 
 /**
- * Images that the warm pass has left for the dump, and bases that rounds have left. Only the images' names
- * are kept. Somebody may put another file at such a name, but the dump compares every byte of what it finds
- * there with the ghost.
+ * Images that the warm pass has left for the dump, and bases that rounds have left. For each we know its name
+ * and which ghost it is of, and nothing of its content. Somebody may put another file at that name, but the
+ * dump compares every byte of what it finds there with the ghost.
  */
 export class WarmImages {
   /** The key is device and inode, so that one is found fast among ten thousand images. */

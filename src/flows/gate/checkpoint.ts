@@ -69,8 +69,8 @@ export async function checkpoint(
   const policy = leftToCriu ? { ...wished, enabled: false } : wished;
   if (policy.enabled) warnOfGoneSources(context, pid);
   // We pause the container, because we would not see what it removes, links or writes before CRIU freezes it
-  // and, if it is left running, before its ghosts are copied. We do not pause it if all is left to CRIU: if
-  // CRIU encrypts cgroup.img, we could not mark the container as running there again.
+  // and, if it is left running, before its ghosts are copied. We do not pause it if all is left to CRIU:
+  // CRIU notes in cgroup.img that it is paused, and if CRIU encrypts that file, we cannot change it back.
   const forget =
     status === 'paused' || leftToCriu ? undefined : notePause(context, command, pid, request.configPath);
   const paused = forget !== undefined && (await pause(context, request, forget));

@@ -191,6 +191,7 @@ export class WarmCopies {
   }
 
   /**
+   * Copies a ghost into IMAGE, and notes it for the dump.
    * @param over the image is there and may hold anything
    * @param before bytes that differed in the round before: if not fewer differ now, the ghost gets no other
    * round

@@ -4,9 +4,10 @@ import { isHalfWritten, isLayerName, isWholeName, manifestName, wholeName } from
 import { readSealedManifest } from '../../image/manifest.js';
 
 /**
- * Removes what a `pack` or `materialize` that was killed has left in IMAGES. The manifest decides. A layer
- * that it does not name goes, because the layer is half-written or no longer needed. The image of a ghost
- * that it calls packed goes, because the ghost's layer is on the disk. The caller is the owner of IMAGES.
+ * Removes what a killed `pack`, `dedup`, `materialize` or `forget` has left in IMAGES. The manifest decides.
+ * A layer that it does not name goes, because the layer is half-written or no longer needed. The image of a
+ * ghost that it calls packed goes, because the ghost's layer is on the disk. The caller is the owner of
+ * IMAGES.
  */
 export function tidy(files: Files, images: string): void {
   const packed = readSealedManifest(files, images).ghosts.filter(isPacked);

@@ -83,10 +83,10 @@ function isAlone(files: Files, images: string): boolean {
 }
 
 /**
- * Waits until the container's processes have ended. CRIU kills the processes that it has checkpointed, unless
- * it was told to leave them running, and they end a moment later. If they live, they may have written since
- * the checkpoint, and our caller is about to end them. A dump of them here would replace CRIU's images, so we
- * refuse.
+ * Waits for the end of the container's first process, for a second. CRIU kills the processes that it has
+ * checkpointed, unless it was told to leave them running, and they end a moment later. If the first still
+ * lives then, the processes may have written since the checkpoint, and whoever called poststop is about to
+ * end them. A dump of them here would replace CRIU's images, so we refuse.
  * @throws BAD_INPUT
  */
 async function assertEnds(processes: ProcessView, session: Session, where: string): Promise<void> {

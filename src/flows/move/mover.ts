@@ -30,8 +30,9 @@ export interface Patience {
   /** How long a receiver may be silent. */
   patienceMs: number;
   /**
-   * True if processes may be frozen. Then a receiver that is alive also has only RESUME_MS for each step, and
-   * a connection over which nothing is acknowledged does not lengthen the time for connecting again.
+   * True if processes may be frozen. Then a receiver that is alive also has only RESUME_MS for each step, or
+   * for a step of the seal a time that grows with the bytes. A connection over which nothing is acknowledged
+   * does not lengthen the time for connecting again.
    */
   isUrgent?: boolean;
 }

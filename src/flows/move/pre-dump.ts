@@ -15,8 +15,8 @@ import { Mover, patienceMs, type SendGhost } from './mover.js';
 import type { Target } from './target.js';
 
 /**
- * How long to connect again after a loss. No process is frozen during a round, but somebody may wait for the
- * command.
+ * How long a round tries to connect again after a connection was lost. No process is frozen meanwhile, but
+ * somebody may wait for the command.
  */
 const resumeMs = 60_000;
 

@@ -25,7 +25,7 @@ import type { Mover, SendGhost } from './mover.js';
 /** How often a ghost is sent that somebody writes to meanwhile: as often as a dump copies one. */
 const attempts = 3;
 
-/** @param mover is connected */
+/** Where the content of a dump goes if MOVER, which is connected, sends it to a receiver. */
 export function sendElsewhere(mover: Mover): Elsewhere {
   return {
     moved: () => ({ receiver: mover.receiver, to: mover.target.shown, dump: mover.dump }),

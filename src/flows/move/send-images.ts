@@ -18,7 +18,8 @@ import { removeTables } from './tables.js';
 import type { Target } from './target.js';
 
 /**
- * How long to connect again after a loss. No process is frozen any more, or CRIU has ended, so there is time.
+ * How long `ghostkeep send-images` tries to connect again after a connection was lost. It runs after the
+ * checkpoint, so no frozen process waits for it.
  */
 const resumeMs = 60_000;
 

@@ -38,7 +38,7 @@ export function openTables(context: Context, receiver: string): number {
 
 /**
  * Removes the tables of a move that is over: its receiver has everything under its final names, or nobody has
- * heard of it for long.
+ * gone on with it for a week.
  */
 export function removeTables({ host, log }: Context, receiver: string): void {
   const folder = `${movesFolder(host)}/${receiver}`;

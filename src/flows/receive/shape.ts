@@ -38,9 +38,9 @@ export function openDisk({ host: { files } }: Context, images: string): number {
 }
 
 /**
- * Makes images of those of SEALED that fit. They lie in `arrived/` when this returns, and all other ghosts
- * are left as they are.
- * @param disk of openDisk
+ * Makes images of those ghosts of SEALED that are large and have few holes. The images lie in `arrived/` when
+ * this returns, and all other ghosts are left as they are.
+ * @param disk the descriptor that openDisk has opened
  */
 export function shapeImages(
   context: Context,

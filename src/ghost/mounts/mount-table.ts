@@ -111,8 +111,8 @@ export class MountTable {
     };
     if (strays.length === 0) return;
     for (const namespace of this.#namespaces.ofAll(pids)) findIn(namespace, pids);
-    // All processes asked so far may be chrooted. CRIU sees no more of their namespaces than they do. It sees
-    // all of its own namespace, which is ours.
+    // All processes asked so far may be chrooted, and CRIU sees no more of their namespaces than they do. But
+    // CRIU sees all of its own namespace, which is ours, so we ask about that one by our own process.
     const self = this.processes.self();
     for (const namespace of this.#namespaces.all()) {
       findIn(namespace, [self]);

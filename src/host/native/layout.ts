@@ -34,14 +34,13 @@ const [u32, u64] = [4, 8];
 
 export interface Struct<Field extends string = string> {
   bytes: number;
-  /** The length of each field in bytes, and below it the offset at which the field begins. */
+  /** The length of each field in bytes. */
   fields: Record<Field, number>;
+  /** The offset in bytes at which each field begins. */
   at: Record<Field, number>;
-  /**
-   * The size of the struct and the offsets of its fields in words of 8 bytes, for a BigInt64Array of many
-   * structs.
-   */
+  /** The size of the struct in words of 8 bytes, for a BigInt64Array of many structs. */
   words: number;
+  /** The offset of each field in such words. */
   word: Record<Field, number>;
 }
 

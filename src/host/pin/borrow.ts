@@ -22,6 +22,8 @@ const mostHoles = 4n << 30n;
 const borrowed = new Set<number>();
 
 /**
+ * Makes a descriptor of ours that shares the open file of the holder. The caller closes it with `close`.
+ * @param link `/proc/PID/fd/N`
  * @throws EAGAIN where the descriptor cannot be read or, if WRITABLE, written, where reading its holes would
  * take too long, or where LINK is not a descriptor
  */

@@ -5,8 +5,8 @@ import { makeDev } from '../../base/units.js';
 import { branchesOf } from './aufs.js';
 
 /**
- * Parse /proc/PID/mountinfo. Lines that cannot be parsed are skipped: we leave alone the ghosts of a mount
- * that we do not know.
+ * Parse /proc/PID/mountinfo. Lines that cannot be parsed are skipped: a dump with CRIU leaves the ghosts of a
+ * mount that we do not know to CRIU, which refuses them.
  * Source: proc_pid_mountinfo(5): id parent major:minor root mount-point options optional… - type source
  * options
  */

@@ -89,7 +89,11 @@ async function stopAll(host: Host, frozen: Frozen, record: string, look: () => n
   });
 }
 
-/** @param running finds the processes that run, and asks the kernel to stop them */
+/**
+ * Waits until no process runs any more.
+ * @param running finds the processes that still run, and asks the kernel to stop them
+ * @throws if one still runs after `longestMs`
+ */
 async function until({ clock, freezer }: Host, what: string, running: () => number[]): Promise<void> {
   const end = clock() + longestMs;
   for (;;) {

@@ -176,7 +176,7 @@ describe('a record of bases', () => {
     assert.equal(listBaseRecords(context).length, 1);
   });
 
-  it('when a container has ended, its record goes with its bases, but bases of other containers there stay', () => {
+  it('the bases in a folder stay until the last container that has a record of that folder has ended', () => {
     const { context, files } = host();
     const base = `/bases/${baseName(fakeFile().stat)}`;
     files.put(base, 'a base');

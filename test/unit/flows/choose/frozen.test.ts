@@ -82,7 +82,7 @@ describe('a dump without CRIU of a stopped process', () => {
     assert.deepEqual(again.host.files.snapshot(), {});
   });
 
-  it('when the other process maps another file of the same number, is stopped, or shows no mappings, the dump does not warn', async () => {
+  it('when another process maps a different file of the same number, is stopped, or shows no mappings, the dump does not warn', async () => {
     const other = opened(fakeFile({ birthtimeNs: 5n }), '/other');
     const others: [FakeProcess, number[]][] = [
       [{ maps: [{ address: '1-2', opened: other }] }, [100]],

@@ -104,7 +104,7 @@ describe('setAsideOlderImages', () => {
     return { ...made, replace, left };
   }
 
-  it('when CRIU names an image that it has not written, that image is removed, and no image that CRIU does not name', () => {
+  it('when CRIU names an image that it has not written, that image is renamed to NAME.earlier, and no other image is', () => {
     const { files, replace, left } = reused();
     replace({ ino: 2n, ctimeNs: 11_000_000_000n });
     assert.deepEqual(left(), ['ghost-file-1.img']);

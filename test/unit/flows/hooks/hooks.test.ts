@@ -320,7 +320,7 @@ describe('poststop', () => {
     assert.ok(context.lines.some(line => line.includes('sealed before')));
   });
 
-  it('when a round has left bases of the container, they go, and those of another one stay', async () => {
+  it('poststop removes the bases that a round has left of the container, and leaves those of another container', async () => {
     const context = await checkpointed(true);
     const { files, processes } = context.host;
     processes.add(200, {});

@@ -320,7 +320,7 @@ describe('ghosts on FUSE', () => {
   const onServer = { mounts: [fakeMount(40, { filesystem: 'fuse.sshfs' })] };
   const there = (ino: bigint, path: string) => opened(fakeFile({ nlink: 1, ino }), path, { mount: 40 });
 
-  it('when a searched process serves FUSE, no server is asked for its type, because it may be frozen', () => {
+  it('when a searched process serves FUSE, the search makes no statfs(2) on FUSE, because the server may be frozen', () => {
     const device = fakeFile({ mode: 0o20666, rdev: makeDev(10n, 229n), ino: 9n, nlink: 1 });
     const { processes } = fakeHost();
     processes.filesystemMagic = () => assert.fail('statfs(2) waits for the server');
