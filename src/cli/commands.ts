@@ -33,7 +33,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
   check: {
-    usage: 'check --container NAME|--pid N …|--tree PID|--cgroup PATH [-D DIR] [--json]',
+    usage: 'check --container NAME|--pid N …|--tree PID|--cgroup PATH [-D DIR] [--verbose] [--json]',
     summary: 'would a checkpoint succeed now, how much room does it need, how long is the freeze',
     details:
       "Everything is listed for which ghostkeep or CRIU would refuse the checkpoint, with a code and the way out, and what cannot\nbe known from here. Room and time are those of ghosts: memory comes on top. The time is what the copies take at the rate of a\nsample, the first 64 MiB of the largest ghost, which is copied into DIR just now and removed. Without -D the folder is asked of the\ncontainer's engine. The processes go on. Exit status 1 where something would be refused.",
@@ -174,7 +174,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/bench.js')).benchCommand,
   },
   doctor: {
-    usage: 'doctor [--clean] [-D DIR] [--json]',
+    usage: 'doctor [--clean] [-D DIR] [--verbose] [--json]',
     summary: 'look at this host: would a checkpoint work, and which command mends what does not',
     details:
       'A line for each part of the host: ok, warning or broken, and below it the command that mends it. Root sees everything; for\nothers it says what was not looked at. CRIU and the gate are really tried: a process of its own with a file without a name is\ndumped and restored in a scratch folder. Nothing else is changed, and no other process is touched. --clean removes what\nghostkeep has left and nobody comes for, and lets containers go on that a killed ghostkeep has left paused. -D looks at DIR\nas well, a directory for images: after a reboot nothing else leads to the bases of `pre-dump` in it. Exit status 1 if\nsomething is broken.',
@@ -182,10 +182,10 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/doctor.js')).doctorCommand,
   },
   explain: {
-    usage: 'explain CODE [--json]',
+    usage: 'explain [CODE] [--json]',
     summary: 'say what an error code means, and what to do',
     details:
-      'CODE stands in brackets at the end of a message, as in [GHOST_CHANGED]. docs/errors.md has all of them.',
+      'CODE stands in brackets at the end of a message, as in [GHOST_CHANGED]. Without CODE, explain lists all codes with what each\nmeans, one on each line; a terminal shows as much of a line as it has room for.',
     example: 'ghostkeep explain GHOST_CHANGED',
     load: async () => (await import('./commands/explain.js')).explainCommand,
   },

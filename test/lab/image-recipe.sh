@@ -8,7 +8,8 @@ LAB_SUITES='trixie forky'
 LAB_DISK_SIZE=6G
 
 # criu and the three runtimes are what is tested; crit (python3-pycriu) decodes
-# images; ssh and certificates are what ghosts are moved by; nfs-*, xfsprogs, btrfs-progs make the file systems that differ.
+# images; ssh and certificates are what ghosts are moved by; nfs-*, xfsprogs, btrfs-progs make the file systems that differ;
+# rpm installs and upgrades our .rpm.
 LAB_PACKAGES='
 	linux-image-cloud-amd64 kmod udev initramfs-tools
 	criu libcriu2 python3-pycriu
@@ -16,6 +17,7 @@ LAB_PACKAGES='
 	nodejs jq busybox-static lsof strace
 	nfs-kernel-server nfs-common xfsprogs btrfs-progs e2fsprogs fuse-overlayfs fuse3
 	iproute2 procps util-linux openssh-server openssh-client openssl
+	rpm
 '
 
 # Docker takes 130 MB, so one suite has it.

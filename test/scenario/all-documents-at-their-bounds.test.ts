@@ -142,7 +142,7 @@ async function assertSmall(by: readonly [string, ...string[]], args: readonly st
 
 for (const [who, by] of Object.entries(programs))
   describe(`all documents at their bounds at once, with ${who}`, () => {
-    it('with all documents at their bounds, each of seal, verify, show, materialize and restore takes less than 512 MiB', async t => {
+    it(`with all documents at their bounds, each of seal, verify, show, materialize and restore takes less than 512 MiB in ${who}`, async t => {
       if (!needs(t, who === 'Node.js' || by[0] !== process.execPath, 'there is no executable')) return;
       const images = copyOfUnsealed(t);
       const back = `${path.dirname(images)}/back`;
@@ -158,7 +158,7 @@ for (const [who, by] of Object.entries(programs))
       assert.equal(fs.readdirSync(back).length, ghosts + 1);
     });
 
-    it('with all documents at their bounds, the check before a restore, which seals first, takes less than 512 MiB', async t => {
+    it(`with all documents at their bounds, the check before a restore, which seals first, takes less than 512 MiB in ${who}`, async t => {
       if (!needs(t, who === 'Node.js' || by[0] !== process.execPath, 'there is no executable')) return;
       const gate = new Gate(t, 'restore', copyOfUnsealed(t), by);
       assert.match((await gate.answer()).join(), /^ready/);

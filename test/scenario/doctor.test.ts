@@ -10,7 +10,8 @@ import type { Doctor } from '../../src/base/documents/generated/doctor.js';
 import { fuseServer } from './fuse-server.js';
 import { command, ghostkeep, isRoot, needs, program, publicProgram, temporaryFolder } from './ghostkeep.js';
 
-const native = path.join(path.dirname(program), '../native');
+const top = path.join(path.dirname(program), '..');
+const native = path.join(top, 'native');
 
 function doctor(args: string[], options: Parameters<typeof ghostkeep>[1] = {}): Doctor {
   const { status, stdout, stderr } = ghostkeep(['doctor', '--json', ...args], { waitMs: 60_000, ...options });
@@ -104,3 +105,26 @@ it('doctor leaves no process and no folder when it is interrupted while CRIU han
 function isAlive(pid: number): boolean {
   return fs.existsSync(`/proc/${pid}`);
 }
+
+it('doctor warns that it runs in a chroot, and nowhere else', t => {
+  if (!needs(t, isRoot, 'a chroot needs root')) return;
+  const folder = temporaryFolder(t);
+  // In a pid namespace of its own, process 1 is one whose root folder everybody with our rights may look at.
+  const script = `mount -t tmpfs tmpfs "$0" && cd "$0" && mkdir upper work root && chmod 755 root &&
+    mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root && mount --bind /dev root/dev &&
+    mount -t proc proc root/proc && mount -t tmpfs tmpfs root/tmp && mkdir -p "root$1" &&
+    mount --bind "$1" "root$1" && shift && "$@"; exit 0`;
+  const linesIn = (...around: string[]) => {
+    const own = ['--mount', '--pid', '--fork', '--mount-proc', 'sh', '-c', script, folder, top, ...around];
+    const { stdout, stderr } = spawnSync('unshare', [...own, ...command, 'doctor', '--json'], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    assert.notEqual(stdout, '', stderr);
+    return linesOf(JSON.parse(stdout) as Doctor, 'chroot');
+  };
+  assert.deepEqual(linesIn(), []);
+  const [line, ...more] = linesIn('chroot', 'root');
+  assert.deepEqual([line?.status, more], ['warning', []]);
+  assert.match(line?.says ?? '', /^doctor runs in a chroot \(its root folder is not that of process 1\): /);
+});

@@ -170,6 +170,35 @@ describe('explain', () => {
     assert.equal(flat.replaceAll(/\s+/g, ' '), whole.trimEnd().replaceAll(/\s+/g, ' '));
   });
 
+  it('when no code is given, explain lists all, with what each means, one on each line', () => {
+    const { status, stdout } = ghostkeep(['explain']);
+    assert.equal(status, 0);
+    const lines = stdout.trimEnd().split('\n');
+    const page = fs.readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+    assert.equal(lines.length, page.match(/^\| `[A-Z_]+` \|/gm)?.length);
+    for (const line of lines) {
+      const [, code, means] = /^([A-Z_]+) {2,}(\S.*)$/.exec(line) ?? [];
+      assert.ok(page.includes(`| \`${code}\` | ${means} | `), line);
+    }
+    const { codes } = JSON.parse(ghostkeep(['explain', '--json']).stdout) as { codes: { code: string }[] };
+    assert.deepEqual(
+      codes.map(({ code }) => code),
+      lines.map(line => line.split(' ')[0]),
+    );
+    assert.equal(ghostkeep(['explain', 'IO', 'USAGE']).status, 2);
+  });
+
+  it('when no code is given on a narrow terminal, explain cuts each line to its width', t => {
+    if (!needs(t, spawnSync('script', ['--version']).status === 0, 'script(1) is not installed')) return;
+    const words = [...command, 'explain'].map(word => `'${word}'`).join(' ');
+    const { stdout } = spawnSync('script', ['-qec', `stty cols 60; ${words}`, '/dev/null'], {
+      encoding: 'utf8',
+    });
+    const lines = stdout.trimEnd().split('\r\n');
+    assert.ok(lines.length > 50 && lines.every(line => line.length <= 60), stdout);
+    assert.match(stdout, /^ALREADY_SEALED .*…\r$/m);
+  });
+
   it('when a code is nearly right, explain suggests the right one and lists no others', () => {
     const { stderr } = ghostkeep(['explain', 'GHOST_CHNGED']);
     assert.match(stderr, /"GHOST_CHNGED"; did you mean GHOST_CHANGED\?; see `/);

@@ -42,6 +42,8 @@ export class PackageTree {
       [`--mount=/proc/${this.holder?.pid}/ns/mnt`, '--', 'chroot', root, 'sh', '-c', command],
       {
         encoding: 'utf8',
+        // bash reads root's .bashrc where stdin is a socket, as Node.js would make it.
+        stdio: ['ignore', 'pipe', 'pipe'],
         timeout: 120_000,
         env: { PATH: process.env.PATH, DEBIAN_FRONTEND: 'noninteractive' },
       },

@@ -167,6 +167,9 @@ describe('ghosts that are moved to another host', () => {
   it('ghosts that are received get no rights from a sender, and no place outside the directory', t => {
     const images = `${temporaryFolder(t)}/images`;
     const { ghosts, manifest } = smallSource(t);
+    // Many users have this umask, with which their group may write to what they make.
+    const before = process.umask(0o002);
+    t.after(() => process.umask(before));
     receive(images, dumpStream(ghosts));
     const stream = new Stream().hello('images');
     addFile(stream, 'pages-1.img', Buffer.from('x'), 0o777);

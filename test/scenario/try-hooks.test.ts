@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { assertDocument } from '../../src/base/documents/document.js';
@@ -95,6 +96,18 @@ describe('ghostkeep demo', () => {
     assert.match(stdout, / of [89] equal: every byte/);
     assert.match(stdout, /^2\. With runc and CRIU: (skipped, .+|a container .+)$/m);
     assert.match(stdout, /It takes .* leaves nothing/s);
+  });
+
+  it('the command that README.md shows plays the demo', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const [, line = ''] =
+      /run by test\/scenario\/try-hooks\.test\.ts -->\n```sh\n(.*)\n```/.exec(readme) ?? [];
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', line], {
+      cwd: new URL('../..', import.meta.url),
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stdout + stderr);
+    assert.match(stdout, / of [89] equal: every byte/);
   });
 
   it('ghostkeep demo writes no line to the log of the host', {

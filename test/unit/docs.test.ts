@@ -100,10 +100,13 @@ function isThere(from: string, target: string): boolean {
 
 /**
  * `<!-- run by FILE … -->` names files that take the commands from the page, so they name the page.
- * `<!-- run in other words by FILE … -->` names files that exist. `<!-- not run: REASON -->` has a reason.
+ * `<!-- run in other words by FILE …: REASON -->` names files that exist, and why they have other words.
+ * `<!-- not run: REASON -->` has a reason.
  */
 function isSaid(comment: string, page: string): boolean {
-  const [, others, run] = /^<!-- run (in other words )?by (.*) -->$/.exec(comment) ?? [];
+  const [, others, run, reason = ''] =
+    /^<!-- run (in other words )?by ([^:]*)(?:: (.*))? -->$/.exec(comment) ?? [];
+  if ((others === undefined) !== reason.length < 10) return false;
   if (run === undefined) return /^<!-- not run: .{10,} -->$/.test(comment);
   const files = run.split(/,? and |, /);
   if (!files.every(file => existsSync(path.join(top, file)))) return false;

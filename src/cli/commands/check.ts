@@ -8,7 +8,7 @@ import { watch } from '../ending/watch.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { line } from '../print/line.js';
-import { contextWithProgress } from '../progress/for-command.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function checkCommand(args: string[]): Promise<number> {
   const { values } = parse('check', args, {
@@ -16,6 +16,7 @@ export async function checkCommand(args: string[]): Promise<number> {
     cgroup: { type: 'string' },
     'images-dir': { type: 'string', short: 'D' },
     json: { type: 'boolean' },
+    ...verboseOption,
   });
   const chosen = selection('check', values);
   if (!chosen) throw usage('check', '--container, --pid, --tree or --cgroup is missing');

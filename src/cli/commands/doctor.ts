@@ -7,6 +7,7 @@ import type { TestbedContext } from '../../flows/try-hooks/testbed-context.js';
 import { oneOf, parse, required } from '../args.js';
 import { printJson } from '../print/json.js';
 import { showDoctor } from '../print/show-doctor.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 import { inTestbed } from '../trial.js';
 
 export async function doctorCommand(args: string[]): Promise<number> {
@@ -16,6 +17,7 @@ export async function doctorCommand(args: string[]): Promise<number> {
     // `ghostkeep doctor` starts itself with it, once for each examination.
     examination: { type: 'string' },
     json: { type: 'boolean', default: false },
+    ...verboseOption,
   });
   const images = values['images-dir'];
   if (images !== undefined) required('doctor', '-D', images);
@@ -24,8 +26,10 @@ export async function doctorCommand(args: string[]): Promise<number> {
     ...(images === undefined ? {} : { images: path.resolve(images) }),
   };
   const { examination } = values;
+  const { log, progress } = contextWithProgress(values);
+  const watched = { log, ...(progress === undefined ? {} : { progress }) };
   const result = await inTestbed({ keep: false }, context =>
-    examination === undefined ? all(context, request) : one(context, request, examination),
+    examination === undefined ? all({ ...context, ...watched }, request) : one(context, request, examination),
   );
   if (values.json) printJson(result);
   else process.stdout.write(showDoctor(result));

@@ -30,7 +30,7 @@ export async function gateCommand(args: string[]): Promise<number> {
   // its hundredth. At a restore the caller waits for our start, which this flag would make slower.
   if (stage === 'dump') setFlagsFromString('--always-sparkplug');
   // The log is written after CRIU has our answer and goes on with its own work.
-  const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true, atOnce: true });
+  const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true });
   const log = both(file, {
     debug: () => {},
     info: text => channel.say(`note ${toPrintable(text)}`),
@@ -162,7 +162,7 @@ async function prepareRestore(context: Context, channel: GateChannel): Promise<P
  * for the log before CRIU goes on.
  */
 async function rehearseLog(): Promise<void> {
-  const nowhere = makeLogger({ file: '/dev/null', level: 'error', deferred: true, atOnce: true });
+  const nowhere = makeLogger({ file: '/dev/null', level: 'error', deferred: true });
   nowhere.info('rehearsal', { code: 'none' });
   await nowhere.flush();
 }

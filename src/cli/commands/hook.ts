@@ -20,6 +20,8 @@ const waitMs = 25_000;
 /** `createRuntime` is the OCI's newer name for the moment at which runtimes call prestart. */
 const hooks = { prestart, createRuntime: prestart, poststop };
 const hostLog = '/var/log/ghostkeep.log';
+/** This bounds the log where logrotate(8) does not come in time, or is not installed. */
+const mostLogBytes = 10 * 1024 * 1024;
 
 export async function hookCommand(args: string[]): Promise<number> {
   const name = oneOf('hook', 'HOOK', parse('hook', args, {}, 1).positionals[0] ?? '', [
@@ -28,7 +30,7 @@ export async function hookCommand(args: string[]): Promise<number> {
     'poststop',
   ]);
   const file = process.env[hookLogVariable] ?? (process.getuid?.() === 0 ? hostLog : undefined);
-  const log = makeLogger(file === undefined ? {} : { file });
+  const log = makeLogger(file === undefined ? {} : { file, mostBytes: mostLogBytes });
   const deadline = startDeadline(`hook ${name}`);
   try {
     const state = parseState(await readState());

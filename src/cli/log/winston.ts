@@ -7,11 +7,8 @@ import { appendTo } from '../../host/files/append-to.js';
 export interface WriterOptions {
   /** JSON lines go here too; the first of them creates the file. */
   file?: string;
-  /**
-   * Each line is in the file when its call returns, for a process that may end at any time. Such a file does
-   * not rotate.
-   */
-  atOnce?: boolean;
+  /** A file that has this many bytes gets the name FILE.old before the next line is written. */
+  mostBytes?: number;
   /** Least level on stderr; the file gets everything. */
   level?: LogEntry['level'];
 }
@@ -22,20 +19,7 @@ export interface LogEntry extends LogFields {
   timestamp: string;
 }
 
-const largestFileBytes = 10 * 1024 * 1024;
-
 const json = format.json();
-
-function rotatingFile(file: string) {
-  return new transports.File({
-    filename: file,
-    format: json,
-    lazy: true,
-    maxsize: largestFileBytes,
-    maxFiles: 2,
-    options: { flags: 'a', mode: 0o600 },
-  });
-}
 
 /**
  * Writes to stderr by the method that process.stderr has when a line is written, because src/cli/progress/
@@ -51,12 +35,15 @@ function stderr() {
   });
 }
 
-/** Ignores errors: a log that cannot be written is no reason to fail. */
-function fileAtOnce(file: string) {
+/**
+ * Each line is in the file when its call returns, because the process may end at any time. Errors are
+ * ignored: a log that cannot be written is no reason to fail.
+ */
+function lineByLine(file: string, mostBytes: number | undefined) {
   const stream = new Writable({
     write(line, _encoding, done) {
       try {
-        appendTo(file, line);
+        appendTo(file, line, mostBytes);
       } catch {}
       done();
     },
@@ -69,11 +56,7 @@ function fileAtOnce(file: string) {
  * runtimes show a hook's to their users, the gate puts the helper's into CRIU's log, and a shell mixes it
  * with other commands'.
  */
-export function makeWriter({
-  file,
-  atOnce = false,
-  level = 'warn',
-}: WriterOptions): (entry: LogEntry) => void {
+export function makeWriter({ file, mostBytes, level = 'warn' }: WriterOptions): (entry: LogEntry) => void {
   const human = format.printf(({ level: at, message }) =>
     toPrintable(`ghostkeep: ${at === 'warn' ? 'warning: ' : ''}${String(message)}`),
   );
@@ -81,7 +64,7 @@ export function makeWriter({
     level: 'debug',
     transports: [
       new transports.Stream({ stream: stderr(), level, format: human }),
-      ...(file ? [atOnce ? fileAtOnce(file) : rotatingFile(file)] : []),
+      ...(file ? [lineByLine(file, mostBytes)] : []),
     ],
   });
   return entry => void logger.log(entry);

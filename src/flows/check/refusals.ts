@@ -24,12 +24,16 @@ export function findRefusals(
   { policy, pids }: DumpOf,
   onUnseen: (text: string) => void,
 ): Refusal[] {
+  context.progress?.begin({ what: 'looking for refusals', item: 'ghost', items: found.ghosts.length });
   const nothing = { ...found, ghosts: [], unseen: [] };
   const refused = (part: Partial<Found>, log = context.log) =>
     refusalOf(() => chooseGhosts({ ...context, log }, { ...nothing, ...part }, { policy, criu: true }));
   const log = { ...context.log, warn: onUnseen };
   const ours = [
-    ...found.ghosts.flatMap(ghost => refused({ ghosts: [ghost] })),
+    ...found.ghosts.flatMap(ghost => {
+      context.progress?.did();
+      return refused({ ghosts: [ghost] });
+    }),
     ...found.unseen.flatMap(one => refused({ unseen: [one] }, log)),
   ];
   const lost = policy.enabled ? lostForGood(found) : [];

@@ -37,6 +37,7 @@ export async function estimate(
   const isOurs = (ghost: Ghost) => policy.enabled && ghost.keep === 'ghostkeep' && needsCopy(ghost);
   const ours = [...ghosts, ...named].filter(isOurs);
   const pinned = pinSome(processes, ours);
+  context.progress?.begin({ what: 'looking at blocks', item: 'ghost', items: pinned.length });
   try {
     const shared = folder === undefined ? [] : pinned.filter(one => shares(context, one, policy, folder));
     const isShared = new Set(shared.map(({ ghost }) => ghost));
@@ -95,6 +96,8 @@ function shares(context: Context, one: PinnedGhost, policy: Policy, images: stri
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return false;
+  } finally {
+    context.progress?.did();
   }
 }
 
@@ -126,6 +129,8 @@ async function measure(
   try {
     host.files.remove(path);
     const size = largest.stat.size < sampleBytes ? largest.stat.size : sampleBytes;
+    const bytes = () => (size < largest.stat.allocated ? size : largest.stat.allocated);
+    context.progress?.begin({ what: 'copying a sample', item: 'sample', items: 1, bytes });
     const start = host.clock();
     const { dataBytes } = await host.engine.copy(largest.fd, fd, size, whenMoving(context));
     const ms = host.clock() - start;

@@ -18,10 +18,38 @@ const mostWarnings = 20;
  * @param command the words that run the one examination whose name follows them, and print a Doctor as JSON
  */
 export async function examineAll(context: TestbedContext, command: readonly string[]): Promise<Doctor> {
-  const all = await Promise.all(
-    Object.entries(examinations).map(([name, one]) => examineApart(context, [...command, name], name, one)),
-  );
-  return join(all);
+  const open = new Set(Object.keys(examinations));
+  const stop = beginExaminations(context, open);
+  const examineNext = async ([name, one]: [string, Examination]) => {
+    const result = await examineApart(context, [...command, name], name, one);
+    open.delete(name);
+    context.progress?.did();
+    return result;
+  };
+  try {
+    return join(await Promise.all(Object.entries(examinations).map(examineNext)));
+  } finally {
+    stop();
+  }
+}
+
+const tellEveryMs = 200;
+
+/**
+ * Tells which examinations have no answer yet. It tells this again and again, because nothing changes while
+ * all of those that are left wait.
+ * @returns a function that ends this
+ */
+function beginExaminations({ progress }: TestbedContext, open: ReadonlySet<string>): () => void {
+  progress?.begin({
+    get what() {
+      return open.size > 3 ? 'examining' : `examining ${[...open].join(', ')}`;
+    },
+    item: 'examination',
+    items: open.size,
+  });
+  const timer = setInterval(() => progress?.did(0), tellEveryMs);
+  return () => clearInterval(timer);
 }
 
 /** Runs one examination in this process. */

@@ -3,6 +3,7 @@ import { bounds } from '../../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { Files } from '../../base/host/host.js';
+import type { Progress } from '../../base/progress.js';
 import { planSeal } from '../../criu/seal-plan.js';
 import { folder, ghostImageName, manifestName } from '../../image/layout.js';
 import { readManifest } from '../../image/manifest.js';
@@ -15,15 +16,15 @@ export const criuAlone = 'CRIU alone';
  * The manifest; for a checkpoint without one, what CRIU's own images say.
  * @throws MANIFEST_MISSING where it is no checkpoint at all; CRIU_IMAGE_INVALID
  */
-export function readAnyManifest(files: Files, images: string): Manifest {
+export function readAnyManifest(files: Files, images: string, progress?: Progress): Manifest {
   const isCriuAlone =
     !files.exists(`${images}/${manifestName}`) &&
     !files.exists(`${images}/${folder}`) &&
     files.exists(`${images}/inventory.img`);
-  return isCriuAlone ? describeCriuAlone(files, images) : readManifest(files, images);
+  return isCriuAlone ? describeCriuAlone(files, images, progress) : readManifest(files, images);
 }
 
-export function describeCriuAlone(files: Files, images: string): Manifest {
+export function describeCriuAlone(files: Files, images: string, progress?: Progress): Manifest {
   const filesImage = files.read(`${images}/files.img`, bounds.files);
   const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
   const { adopted, tooManyAdopted } = planSeal(filesImage, remaps, [], { mountNamespace: true });
@@ -33,6 +34,7 @@ export function describeCriuAlone(files: Files, images: string): Manifest {
       'remap-fpath.img',
       `cannot list the ghosts of ${files.realPath(images)}: there are ${tooManyAdopted}, which are too many`,
     );
+  progress?.begin({ what: 'reading the images of ghosts', item: 'ghost', items: adopted.size });
   const { mtimeNs } = files.statPath(`${images}/inventory.img`);
   return {
     format: 'ghostkeep',
@@ -42,7 +44,10 @@ export function describeCriuAlone(files: Files, images: string): Manifest {
     created: new Date(Number(mtimeNs / 1_000_000n)).toISOString(),
     mountNamespace: true,
     criu: true,
-    ghosts: [...adopted].flatMap(([id, name]) => describe(files, images, id, name)),
+    ghosts: [...adopted].flatMap(([id, name]) => {
+      progress?.did();
+      return describe(files, images, id, name);
+    }),
   };
 }
 

@@ -39,6 +39,8 @@ export async function openDump(context: Context, archives: Archives, given: stri
 async function readArchived(context: Context, archives: Archives, given: string, fd: number): Promise<Dump> {
   const folders = new Map<string, ArchivedFolder>();
   const room = new Room();
+  const bytes = () => context.host.files.stat(fd).size;
+  context.progress?.begin({ what: 'reading the archive', item: 'archive', items: 1, bytes });
   const moving = whenMoving(context);
   const compression = await archives.read(given, fd, {
     read: moving,
@@ -77,7 +79,7 @@ function dumpIn(
     archive,
     stats,
     manifest: () => {
-      known ??= readAnyManifest(files, images);
+      known ??= readAnyManifest(files, images, context.progress);
       return known;
     },
   };

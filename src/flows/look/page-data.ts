@@ -62,6 +62,8 @@ export function pageData(dump: Dump): PageData {
   const { tool, created, criu, container, parent, leftOut = [], leftOutMore = 0 } = manifest;
   const what = criu ? 'Checkpoint' : 'Dump';
   const use = useInWords(manifest, dump.where);
+  const { progress } = dump.context;
+  progress?.begin({ what: 'looking where data lies', item: 'ghost', items: manifest.ghosts.length });
   return {
     title: toPrintable(container === undefined ? what : `${what} of container ${container}`),
     where: toPrintable(dump.where),
@@ -71,7 +73,10 @@ export function pageData(dump: Dump): PageData {
     use: { text: toPrintable(use.text), isWarning: use.isWarning },
     parent: parent && toPrintable(parent.path),
     archive: dump.archive,
-    ghosts: manifest.ghosts.map(ghost => describe(dump, manifest, ghost)),
+    ghosts: manifest.ghosts.map(ghost => {
+      progress?.did();
+      return describe(dump, manifest, ghost);
+    }),
     leftOut: leftOut.map(({ pid, what, path = '', why, size }) => ({
       what: toPrintable(`${what} of process ${pid}`),
       path: toPrintable(path),

@@ -119,7 +119,7 @@ function keyOfOurs(filesImage: Buffer): string | undefined {
 /** Reads every image, and makes a manifest of what was read. @throws the first damage */
 async function manifestOf(context: Context, images: string): Promise<Manifest> {
   const { files } = context.host;
-  const described = describeCriuAlone(files, images);
+  const described = describeCriuAlone(files, images, context.progress);
   const where = files.realPath(images);
   const damage = await verifyImages(context.host, images, described.ghosts, { fromDisk: true });
   assertUndamaged(

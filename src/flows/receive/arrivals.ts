@@ -9,8 +9,11 @@ import type { Context } from '../context.js';
 import type { Room } from './room.js';
 
 const ackEveryBytes = 16n << 20n;
-/** Nothing that arrives can be executed, or gives rights. */
-const mostMode = 0o666;
+/**
+ * Nothing that arrives can be executed, or gives rights, and only its owner may write to it, whatever the
+ * sender and our umask allow.
+ */
+const mostMode = 0o644;
 
 interface Incoming {
   name: string;

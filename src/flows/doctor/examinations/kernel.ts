@@ -1,5 +1,7 @@
 import os from 'node:os';
-import { broken, type Examine, ok } from '../look/finding.js';
+import type { TestbedContext } from '../../try-hooks/testbed-context.js';
+import { chrootOf } from '../look/chroot.js';
+import { broken, type Examine, type Finding, ok, warning } from '../look/finding.js';
 import { installCommand } from '../look/way-out.js';
 
 /** The first kernel with openat2(2), by which no path is followed out of its folder. */
@@ -16,8 +18,16 @@ export const examineKernel: Examine = context => {
   // Source: fs/proc/base.c, which has map_files only with CONFIG_CHECKPOINT_RESTORE.
   if (!context.host.files.exists('/proc/self/map_files'))
     return { findings: [broken(name, `${shown}: it is built without CONFIG_CHECKPOINT_RESTORE`, newer)] };
-  return { findings: [ok(name, shown)] };
+  return { findings: [ok(name, shown), ...chroot(context)] };
 };
+
+/** There is such a line only in a chroot. */
+function chroot(context: TestbedContext): Finding[] {
+  const how = chrootOf(context);
+  if (how === undefined) return [];
+  const says = `doctor runs in a chroot (${how}): every other line is about the files in it, not about the host's`;
+  return [warning('chroot', says)];
+}
 
 function isOlder(release: string): boolean {
   const [major = 0, minor = 0] = release.split('.').map(part => Number.parseInt(part, 10));

@@ -2,9 +2,11 @@
 # weight: 0
 # native: only
 # containerd checkpoints by `ctr`: into its content store, and from there into a new container. CRIU writes
-# into containerd's temporary folder.
+# into containerd's temporary folder. The commands of docs/containerd.md are run word for word, but for its digests.
 # shellcheck source-path=SCRIPTDIR source=../containerd.sh
 . "$GUEST/containerd.sh"
+# shellcheck source-path=SCRIPTDIR source=../blocks.sh
+. "$GUEST/blocks.sh"
 
 GHOSTS='dense-4m dense-300m hole-1g-8k deleted-exe'
 
@@ -20,7 +22,7 @@ refused_alone() {
 
 # Without --exit the container goes on, and what was kept is a checkpoint like any other.
 tasks_checkpoint() {
-	local kept
+	local kept index layer
 	with_ghostkeep
 	with_containerd
 	# shellcheck disable=SC2086 # words
@@ -28,26 +30,31 @@ tasks_checkpoint() {
 	kept=$(timeout 120 ctr tasks checkpoint tasks) || fail "ctr tasks checkpoint failed with $?"
 	expect_alive containerd tasks
 	check_verdict containerd tasks
-	unpack_checkpoint "$kept" "$WORK/tasks.images"
-	expect_sealed "$WORK/tasks.images"
+	index=$(timeout 10 ctr image ls | awk -v name="$kept" '$1 == name { print $3 }')
+	run_block docs/containerd.md 2 "2,\$d; s/INDEX/$index/" || fail 'no layer is listed'
+	layer=$(tail -n 1 "$LOGS.said")
+	rm -rf "$WORK/ckpt"
+	run_block docs/containerd.md 2 "1d; s/LAYER/$layer/" || fail 'the images are not whole'
+	expect_sealed "$WORK/ckpt"
 	timeout 10 ctr image rm "$kept"
 }
 
 containers_restore() {
-	local counter
+	local counter name
 	with_ghostkeep
 	with_containerd
 	# shellcheck disable=SC2086 # words
-	ctr_run before $GHOSTS
-	counter=$(counter_of containerd before)
-	expect_ok ctr containers checkpoint --rw --task --image before localhost/kept:1
-	expect_alive containerd before
-	timeout 30 ctr task rm -f before || fail "cannot end the container"
-	ctr_restore after localhost/kept:1
-	expect_continued containerd after "$counter"
-	expect_alive containerd after
-	check_verdict containerd after
-	timeout 10 ctr image rm localhost/kept:1
+	ctr_run mydb $GHOSTS
+	counter=$(counter_of containerd mydb)
+	at_exit ctr_delete mydb2
+	run_block docs/containerd.md 1 || fail 'the commands of the page failed'
+	note_pid mydb2
+	expect_continued containerd mydb2 "$counter"
+	for name in mydb mydb2; do
+		expect_alive containerd $name
+		check_verdict containerd $name
+	done
+	timeout 10 ctr image rm localhost/mydb-checkpoint:1
 }
 
 # containerd 1.7.24 takes "already exists" of the content store for success. When an earlier checkpoint of the

@@ -3,11 +3,13 @@
 # suites: forky
 # native: only
 # kubelet's checkpoint: containerd's CRI writes a tar of a container that runs on. It has an unlinked file of
-# 64 MiB, a deleted executable, and semaphores on the pod's /dev/shm.
+# 64 MiB, a deleted executable, and semaphores on the pod's /dev/shm. docs/containerd.md is run word for word.
 # shellcheck source-path=SCRIPTDIR source=../cri.sh
 . "$GUEST/cri.sh"
 # shellcheck source-path=SCRIPTDIR source=../semaphores.sh
 . "$GUEST/semaphores.sh"
+# shellcheck source=/dev/null
+. "$GUEST/blocks.sh"
 
 # The tar that the second check makes, and what is in it.
 TAR=$WORK/checkpoint.tar
@@ -43,9 +45,9 @@ kept_in_a_tar() {
 	start_worker kept dense-64m deleted-exe
 	expect_ok checkpoint_in_pod kept "$TAR"
 	expect_whole containerd kept
-	rm -rf "$UNPACKED"
-	mkdir "$UNPACKED"
-	tar -C "$UNPACKED" -xf "$TAR"
+	rm -rf "$UNPACKED" "$WORK/files"
+	run_block docs/containerd.md 1 || fail 'the commands of the page failed'
+	expect_said 'no damage found'
 	expect_sealed "$UNPACKED/checkpoint"
 	tar -xOf "$UNPACKED/rootfs-diff.tar" data/alive >"$UNPACKED/counter"
 	expect_ok ghostkeep restore -D "$UNPACKED/checkpoint" --to "$UNPACKED/files"

@@ -2,8 +2,9 @@
 # weight: 60
 # native: only
 # needs: packages
-# The Debian package, installed, upgraded, removed and purged where CRIU uses the gate. docs/podman.md is run word for
-# word, from the package to a restored container.
+# The packages, installed, upgraded and removed where CRIU uses the gate. docs/podman.md is run word for word, from the
+# .deb to a restored container. The .rpm is installed by Debian's rpm, without the checks of what it requires, because
+# no package of Debian's is in rpm's list.
 
 # shellcheck source-path=SCRIPTDIR source=../blocks.sh
 . "$GUEST/blocks.sh"
@@ -28,6 +29,15 @@ purge_package() {
 	! dpkg -s ghostkeep >/dev/null 2>&1 || dpkg -P ghostkeep
 }
 
+rpm_file() {
+	echo "/lab/build/ghostkeep-$1-1.x86_64.rpm"
+}
+
+erase_rpm() {
+	! rpm -q ghostkeep >/dev/null 2>&1 || rpm -e --nodeps ghostkeep
+	rm -rf /etc/ghostkeep
+}
+
 host_files() {
 	find /usr /etc -xdev -not -path /etc/ld.so.cache \( -type d -printf '%p %m\n' -o -printf '%p %s %m %l\n' \) | sort
 }
@@ -47,19 +57,62 @@ installs_and_purges() {
 	diff "$WORK/before.txt" "$WORK/after.txt" || fail 'the package left something'
 }
 
-# The settings stay, and no checkpoint meets a gate that is not there.
-upgrades_during_checkpoints() {
-	local name=upgraded images n data status good=0 refused=0
+deb_upgrades() {
 	without_install_sh
 	at_exit purge_package
 	package 0.0.1
-	echo '{"limit": "8G"}' >/etc/ghostkeep/config.json
+	upgrades_during_checkpoints dpkg_up dpkg_down
+}
+
+dpkg_up() {
+	dpkg --force-confold -i "/lab/build/ghostkeep_$(current)-1_amd64.deb"
+}
+
+dpkg_down() {
+	dpkg --force-confold --force-downgrade -i /lab/build/ghostkeep_0.0.1-1_amd64.deb
+}
+
+# rpm keeps the older setting, which somebody has changed, and puts the one that the package brings beside it.
+rpm_upgrades() {
+	without_install_sh
+	at_exit erase_rpm
+	# Every system that has rpm has this folder, which rpm does not remove. The lab's tree has no manual pages.
+	mkdir -p /usr/share/man/man1
+	host_files >"$WORK/before.txt"
+	expect_ok rpm -i --nodeps "$(rpm_file 0.0.1)"
+	[ "$(readlink "$GATE")" = "$LINK" ] || fail "$GATE does not lead to $LINK"
+	upgrades_during_checkpoints rpm_up rpm_down
+	[ "$(rpm -q ghostkeep)" = "ghostkeep-$(current)-1.x86_64" ] || fail "after the upgrades, there is $(rpm -q ghostkeep)"
+	[ "$(cat /etc/ghostkeep/config.json.rpmnew)" = '{}' ] || fail 'the settings of the newer package are not beside ours'
+	expect_ok rpm -e --nodeps ghostkeep
+	if [ -e "$GATE" ] || [ -L "$GATE" ]; then fail "$GATE is still there"; fi
+	[ "$(cat /etc/ghostkeep/config.json.rpmsave)" = "$SETTING" ] || fail 'erasing took the settings, too'
+	rm -r /etc/ghostkeep
+	host_files >"$WORK/after.txt"
+	diff "$WORK/before.txt" "$WORK/after.txt" || fail 'the package left something'
+}
+
+rpm_up() {
+	rpm -U --nodeps "$(rpm_file "$(current)")"
+}
+
+rpm_down() {
+	rpm -U --oldpackage --nodeps "$(rpm_file 0.0.1)"
+}
+
+SETTING='{"limit": "8G"}'
+
+# upgrades_during_checkpoints UP DOWN: commands that upgrade from version 0.0.1, and back to it. The settings stay, and
+# no checkpoint meets a gate that is not there.
+upgrades_during_checkpoints() {
+	local up=$1 down=$2 name=$1-container images n data status upgrades good=0 refused=0
+	echo "$SETTING" >/etc/ghostkeep/config.json
 	start_container runc "$name" dense-300m
 	data=$(data_of runc "$name")
 	{ for n in 1 2 3; do
-		dpkg --force-confold -i "/lab/build/ghostkeep_$(current)-1_amd64.deb"
-		dpkg --force-confold --force-downgrade -i /lab/build/ghostkeep_0.0.1-1_amd64.deb
-	done; dpkg --force-confold -i "/lab/build/ghostkeep_$(current)-1_amd64.deb"; } >"$LOGS.dpkg" 2>&1 &
+		"$up" && "$down" || exit 1
+	done; "$up"; } >"$LOGS.upgrades" 2>&1 &
+	upgrades=$!
 	for ((n = 0; n < 60; n++)); do
 		images=$WORK/upgraded-$n
 		status=0
@@ -76,14 +129,16 @@ upgrades_during_checkpoints() {
 		rm -rf "$images"
 		jobs -r | grep -q . || break
 	done
-	wait
+	wait $upgrades || fail "an upgrade failed: $(tail -n 1 "$LOGS.upgrades")"
 	say "$good checkpoints during upgrades, $refused refused and the container ran on"
-	[ "$(cat /etc/ghostkeep/config.json)" = '{"limit": "8G"}' ] || fail 'the upgrade changed the settings'
+	[ "$((good + refused))" -gt 1 ] || fail 'the upgrades ended before a second checkpoint'
+	[ "$(cat /etc/ghostkeep/config.json)" = "$SETTING" ] || fail 'the upgrade changed the settings'
 	images=$WORK/upgraded-last
 	expect_ok checkpoint_container runc "$name" "$images"
 	expect_sealed "$images"
 	restore_container runc "$name" "$images"
 	check_verdict runc "$name"
+	delete_container runc "$name"
 }
 
 # Both have a gate, hooks.d files and settings at the same places.
@@ -119,6 +174,7 @@ page() {
 }
 
 check - 'the package installs, removes and purges' installs_and_purges
-check runc 'upgrades while checkpoints run' upgrades_during_checkpoints
+check runc 'upgrades while checkpoints run' deb_upgrades
+check runc 'upgrades of the .rpm while checkpoints run' rpm_upgrades
 check - 'the package takes over from install.sh' replaces_install_sh
 check podman-crun 'docs/podman.md from the package on' page

@@ -3,6 +3,8 @@
 # native: only
 # `ghostkeep doctor` on a host that is in order, and on the same host after each of twelve breakages. Each time the line of
 # that breakage is broken, every other line is as before, and the command that the line names mends it.
+# shellcheck source-path=SCRIPTDIR source=../blocks.sh
+. "$GUEST/blocks.sh"
 
 # Debian's criu and one of its libraries, as they are installed here, and an older criu, as packages that apt finds
 # without a network. A second repository has the older one alone, as Debian 12 does.
@@ -160,6 +162,9 @@ gate_is_absent() {
 	set_up
 	rm "$GATE"
 	expect_broken gate 'not there' ghostkeep
+	! run_block docs/doctor.md 1 || fail 'the exit status is 0'
+	expect_said '^broken +gate +.* would load .*, which is not there$'
+	expect_said '^1 broken$'
 	expect_fail bash /usr/local/lib/ghostkeep/install.sh --check
 	expect_line "$LOGS.log" 'FAIL .*ghostkeep doctor says above'
 	mend
