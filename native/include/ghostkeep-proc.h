@@ -181,8 +181,9 @@ struct gk_sought {
 /*
  * Find processes among pids that hold files of a tmpfs: open, mapped, as program, working directory or
  * root. files are ascending by dev and ino. The processes are looked at in the order of pids, until each
- * file has a holder. A process that may not be looked at holds nothing, as far as this call can tell. The
- * same holds for threads with a table of their own (gk_fd_tables), and for files in flight on a socket.
+ * file has a holder. The call does not see the files of a process that may not be looked at, of one whose
+ * mount namespace does not show the tmpfs, and of a thread with a table of its own (gk_fd_tables), nor
+ * files in flight on a socket.
  *
  * A child process looks, and is killed after wait_ms. *complete is 1 if all of pids were looked at, or each
  * file has a holder; otherwise 0, and then a file without a holder may have one.

@@ -19,36 +19,57 @@
 
 #define PORTION 1024 /* descriptors that are listed at once */
 #define PATH_BYTES 32
-#define MAPS_BYTES 8192
+#define READ_BYTES 8192
 #define HEAD_BYTES 128 /* all of a line of maps but its path: two addresses, an offset, a device, an inode */
+#define MOST_NAMESPACES 1024 /* processes in others are all looked at */
+
+/* A mount namespace, and whether it shows the file system of one of the files. */
+struct namespace
+{
+	uint64_t ino;
+	int shows;
+};
 
 /* It lies in shared memory, and gk_sought lies behind it. */
 struct search {
 	const uint32_t *pids;
 	uint32_t pid_count, count;
 	uint32_t looked, found;
+	struct namespace namespaces[MOST_NAMESPACES];
+	uint32_t namespace_count;
 	struct gk_sought files[];
 };
 
 /* Files are in the order of their devices, and of their inodes on each device. */
-static void note(struct search *search, uint64_t dev, uint64_t ino, uint32_t pid)
+static int is_before(const struct gk_sought *file, uint64_t dev, uint64_t ino)
+{
+	return file->dev < dev || (file->dev == dev && file->ino < ino);
+}
+
+/* The first file that is not before the given one; NULL where there is none. */
+static struct gk_sought *first_from(struct search *search, uint64_t dev, uint64_t ino)
 {
 	uint32_t low = 0, high = search->count;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		struct gk_sought *file = &search->files[middle];
 
-		if (file->dev == dev && file->ino == ino) {
-			search->found += !file->pid;
-			file->pid = pid;
-			return;
-		}
-		if (file->dev < dev || (file->dev == dev && file->ino < ino))
+		if (is_before(&search->files[middle], dev, ino))
 			low = middle + 1;
 		else
 			high = middle;
 	}
+	return low < search->count ? &search->files[low] : NULL;
+}
+
+static void note(struct search *search, uint64_t dev, uint64_t ino, uint32_t pid)
+{
+	struct gk_sought *file = first_from(search, dev, ino);
+
+	if (!file || file->dev != dev || file->ino != ino)
+		return;
+	search->found += !file->pid;
+	file->pid = pid;
 }
 
 static void look_through(struct search *search, int dir_fd, const char *name, uint32_t pid)
@@ -79,38 +100,70 @@ static void look_at_descriptors(struct search *search, int proc_fd, uint32_t pid
 	close(dir_fd);
 }
 
-/* A line has: addresses, permissions, offset, device, inode, path. Source: proc_pid_maps(5) */
-static void look_at_line(struct search *search, const char *line, uint32_t pid)
+/* Returns what comes behind so many words of a line; NULL where there is nothing. */
+static const char *behind(const char *line, int words)
 {
-	uint64_t major, minor, ino;
-	char *end;
-
-	for (int field = 0; field < 3 && line; field++) {
+	for (; words > 0 && line; words--) {
 		line = strchr(line, ' ');
 		line += line ? 1 : 0;
 	}
-	if (!line)
-		return;
-	major = strtoull(line, &end, 16);
+	return line;
+}
+
+/* Gets the beginning of a line, which is enough for all that we read. Returns 1 if no more are wanted. */
+typedef int take_line(struct search *search, const char *line, uint32_t pid);
+
+/* A line of maps has: addresses, permissions, offset, device, inode, path. Source: proc_pid_maps(5) */
+static int take_map(struct search *search, const char *line, uint32_t pid)
+{
+	const char *device = behind(line, 3);
+	uint64_t major, minor, ino;
+	char *end;
+
+	if (!device)
+		return 0;
+	major = strtoull(device, &end, 16);
 	if (*end != ':')
-		return;
+		return 0;
 	minor = strtoull(end + 1, &end, 16);
 	ino = strtoull(end, &end, 10);
 	if (ino)
 		note(search, makedev((unsigned int)major, (unsigned int)minor), ino, pid);
+	return search->found == search->count;
 }
 
-static void look_at_maps(struct search *search, int proc_fd, uint32_t pid)
+/* A line of mountinfo has: id, id of the parent, device, root. Source: proc_pid_mountinfo(5) */
+static int take_mount(struct search *search, const char *line, uint32_t pid)
 {
-	int fd = openat(proc_fd, "maps", O_RDONLY | O_CLOEXEC);
-	char bytes[MAPS_BYTES], head[HEAD_BYTES];
+	const char *device = behind(line, 2);
+	struct gk_sought *file;
+	uint64_t major, dev;
+	char *end;
+
+	(void)pid;
+	if (!device)
+		return 0;
+	major = strtoull(device, &end, 10);
+	if (*end != ':')
+		return 0;
+	dev = makedev((unsigned int)major, (unsigned int)strtoull(end + 1, &end, 10));
+	file = first_from(search, dev, 0);
+	return file && file->dev == dev;
+}
+
+/* Returns 1 if take has returned 1 for a line. */
+static int each_line(struct search *search, int proc_fd, const char *name, uint32_t pid, take_line *take)
+{
+	int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
+	char bytes[READ_BYTES], head[HEAD_BYTES];
 	size_t used = 0;
-	ssize_t got;
+	ssize_t got = 0;
+	int enough = 0;
 
 	if (fd < 0)
-		return;
-	while ((got = read(fd, bytes, sizeof(bytes))) > 0) {
-		for (ssize_t i = 0; i < got; i++) {
+		return 0;
+	while (!enough && (got = read(fd, bytes, sizeof(bytes))) > 0) {
+		for (ssize_t i = 0; i < got && !enough; i++) {
 			if (bytes[i] != '\n') {
 				if (used < sizeof(head) - 1)
 					head[used++] = bytes[i];
@@ -118,10 +171,33 @@ static void look_at_maps(struct search *search, int proc_fd, uint32_t pid)
 			}
 			head[used] = '\0';
 			used = 0;
-			look_at_line(search, head, pid);
+			enough = take(search, head, pid);
 		}
 	}
 	close(fd);
+	return enough;
+}
+
+/*
+ * Most processes of a host are in containers that do not have the file system, and cannot have opened the
+ * files. One look at a mount namespace is enough for all processes in it.
+ */
+static int may_hold(struct search *search, int proc_fd, uint32_t pid)
+{
+	struct namespace *namespace;
+	struct statx st;
+
+	if (statx(proc_fd, "ns/mnt", AT_STATX_DONT_SYNC, STATX_INO, &st))
+		return 1;
+	for (uint32_t i = 0; i < search->namespace_count; i++)
+		if (search->namespaces[i].ino == st.stx_ino)
+			return search->namespaces[i].shows;
+	if (search->namespace_count == MOST_NAMESPACES)
+		return 1;
+	namespace = &search->namespaces[search->namespace_count++];
+	namespace->ino = st.stx_ino;
+	namespace->shows = each_line(search, proc_fd, "mountinfo", pid, take_mount);
+	return namespace->shows;
 }
 
 static void look_at_process(struct search *search, uint32_t pid)
@@ -133,12 +209,14 @@ static void look_at_process(struct search *search, uint32_t pid)
 	proc_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc_fd < 0)
 		return; /* it has ended */
-	look_at_descriptors(search, proc_fd, pid);
-	look_through(search, proc_fd, "exe", pid);
-	look_through(search, proc_fd, "cwd", pid);
-	look_through(search, proc_fd, "root", pid);
-	if (search->found < search->count)
-		look_at_maps(search, proc_fd, pid);
+	if (may_hold(search, proc_fd, pid)) {
+		look_at_descriptors(search, proc_fd, pid);
+		look_through(search, proc_fd, "exe", pid);
+		look_through(search, proc_fd, "cwd", pid);
+		look_through(search, proc_fd, "root", pid);
+		if (search->found < search->count)
+			each_line(search, proc_fd, "maps", pid, take_map);
+	}
 	close(proc_fd);
 }
 

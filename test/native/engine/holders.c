@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Which processes hold a file, in whatever way. */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,6 +27,7 @@ enum way {
 	MAPPED,
 	MAPPED_FOR_READING,
 	WORKING,
+	OTHER_NAMESPACE,
 	WAYS
 };
 
@@ -58,6 +61,8 @@ static _Noreturn void hold(enum way way, const char *name, int ready)
 		_exit(5);
 	if (way == WORKING && fchdir(fd))
 		_exit(6);
+	if (way == OTHER_NAMESPACE && (unshare(CLONE_NEWNS) || dup(fd) < 0))
+		_exit(11);
 	close(fd);
 	if (write(ready, "", 1) != 1)
 		_exit(7);
@@ -161,6 +166,46 @@ static void each_way(const struct holder *holders, const char *unheld)
 	expect(holder_of(again, holders[OPEN].name) == 0, "somebody was looked at");
 }
 
+/* A process whose mount namespace does not show the file system cannot have opened the file by itself. */
+static _Noreturn void hold_where_it_is_not_mounted(const char *name, int ready)
+{
+	int fd = open(name, O_RDWR);
+
+	if (fd < 0 || unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		_exit(1);
+	while (!umount2("/dev/shm", MNT_DETACH))
+		;
+	if (write(ready, "", 1) != 1)
+		_exit(2);
+	pause();
+	_exit(3);
+}
+
+static void not_mounted(const char *name)
+{
+	struct gk_sought file = sought(name);
+	struct gk_report report;
+	uint32_t complete, pid;
+	char byte;
+	int ends[2];
+
+	begin("proc", "a process whose mount namespace does not show the file system is left out");
+	if (!expect(!pipe(ends), "%m"))
+		return;
+	fflush(NULL);
+	pid = (uint32_t)fork();
+	if (pid == 0)
+		hold_where_it_is_not_mounted(name, ends[1]);
+	close(ends[1]);
+	expect(read(ends[0], &byte, 1) == 1, "it does not hold the file");
+	close(ends[0]);
+	expect(!gk_find_holders(&pid, 1, &file, 1, 5000, &complete, &report) && complete == 1, "%s",
+	       report.message);
+	expect(file.pid == 0, "it was looked at");
+	kill((pid_t)pid, SIGKILL);
+	waitpid((pid_t)pid, NULL, 0);
+}
+
 /* This process itself is looked at again and again. */
 static void in_time(const char *name)
 {
@@ -196,6 +241,7 @@ void holder_cases(void)
 	ready &= expect(!make(OPEN, &nobody), "cannot make a file");
 	if (ready) {
 		each_way(holders, nobody.name);
+		not_mounted(nobody.name);
 		in_time(nobody.name);
 	}
 	for (int i = 0; i < WAYS; i++)
