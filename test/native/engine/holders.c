@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -43,7 +44,7 @@ static _Noreturn void hold(enum way way, const char *name, int ready)
 	const int shared = PROT_READ | PROT_WRITE;
 	struct rlimit limit = { MOST_DESCRIPTORS + 1, MOST_DESCRIPTORS + 1 };
 
-	if (fd < 0)
+	if (fd < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL))
 		_exit(1);
 	if (way == OPEN && setrlimit(RLIMIT_NOFILE, &limit))
 		_exit(9);
@@ -171,6 +172,8 @@ static _Noreturn void hold_where_it_is_not_mounted(const char *name, int ready)
 {
 	int fd = open(name, O_RDWR);
 
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		_exit(4);
 	if (fd < 0 || unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		_exit(1);
 	while (!umount2("/dev/shm", MNT_DETACH))
