@@ -173,4 +173,22 @@ int gk_are_free(int dir_fd, uint32_t count, const char *names, uint8_t *answers,
  */
 int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint32_t *count, struct gk_report *report);
 
+struct gk_sought {
+	uint64_t dev, ino; /* in, as stat(2) has them */
+	uint64_t pid;	   /* a process that holds the file; 0: none was found. 0 when the call begins */
+};
+
+/*
+ * Find processes among pids that hold files of a tmpfs: open, mapped, as program, working directory or
+ * root. files are ascending by dev and ino. The processes are looked at in the order of pids, until each
+ * file has a holder. The call does not see the files of a process that may not be looked at, of one whose
+ * mount namespace does not show the tmpfs, and of a thread with a table of its own (gk_fd_tables), nor
+ * files in flight on a socket.
+ *
+ * A child process looks, and is killed after wait_ms. *complete is 1 if all of pids were looked at, or each
+ * file has a holder; otherwise 0, and then a file without a holder may have one.
+ */
+int gk_find_holders(const uint32_t *pids, uint32_t pid_count, struct gk_sought *files, uint32_t count,
+		    uint32_t wait_ms, uint32_t *complete, struct gk_report *report);
+
 #endif

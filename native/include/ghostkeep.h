@@ -265,7 +265,7 @@ uint32_t gk_layout(char *text, uint32_t capacity);
  * Returns sizeof(struct gk_report) in the low 16 bits and GK_ABI above them. GK_ABI must change when the
  * interface in this file changes.
  */
-#define GK_ABI 15
+#define GK_ABI 16
 uint32_t gk_abi(void);
 
 #endif

@@ -22,6 +22,8 @@ export interface Policy {
   warm: boolean;
   /** A dump without CRIU succeeds even if it has to leave content out. */
   allowMissing: boolean;
+  /** Is a dump refused if it lacks files of a shared /dev/shm that no process holds? */
+  closedShm: 'refuse' | 'warn';
   /** A dump tries this long to connect to a receiver again, and waits this long for a silent receiver. */
   moveDeadlineMs: number;
   /** Only `dump` sets it: leave out zeroes inside data, which `engine: read` does anyway. */
@@ -61,12 +63,15 @@ export const settableKeys: readonly SettableKey[] = [
   'verify',
   'warm',
   'allowMissing',
+  'closedShm',
 ];
 
 /** The keys of `allow` if config.json does not have it. Only the host may accept that content is missing. */
-export const allowedByDefault: readonly SettableKey[] = settableKeys.filter(key => key !== 'allowMissing');
+export const allowedByDefault: readonly SettableKey[] = settableKeys.filter(
+  key => key !== 'allowMissing' && key !== 'closedShm',
+);
 
-export const defaults: Required<Omit<Pick<PolicyDocument, SettableKey>, 'limit'>> = {
+export const defaults: Required<Omit<Pick<PolicyDocument, SettableKey>, 'limit' | 'closedShm'>> = {
   enabled: true,
   reserve: '16M',
   engine: 'auto',
@@ -142,7 +147,7 @@ function parseWishes(wishes: Wish[], { subject, prefix }: Asker): PolicyDocument
 export function resolvePolicy(...documents: PolicyDocument[]): Policy {
   // biome-ignore lint/plugin: only as many documents as the caller names
   const all: PolicyDocument = Object.assign({}, defaults, ...documents);
-  const { enabled, limit, reserve, engine, verify, warm, allowMissing, moveDeadline } = all;
+  const { enabled, limit, reserve, engine, verify, warm, allowMissing, closedShm, moveDeadline } = all;
   return {
     enabled: enabled ?? defaults.enabled,
     limit: limit === undefined ? undefined : parseSize(limit, 'limit'),
@@ -151,6 +156,7 @@ export function resolvePolicy(...documents: PolicyDocument[]): Policy {
     verify: verify ?? defaults.verify,
     warm: warm ?? defaults.warm,
     allowMissing: allowMissing ?? defaults.allowMissing,
+    closedShm: closedShm ?? (allowMissing ? 'warn' : 'refuse'),
     moveDeadlineMs: (moveDeadline ?? defaultMoveDeadline) * 1000,
   };
 }

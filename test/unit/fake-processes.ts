@@ -1,7 +1,7 @@
 /** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
 
 import { mayHaveServer } from '../../src/base/filesystems.js';
-import type { FileMap, FileStat, Mount, OpenFds, ProcessView } from '../../src/base/host/host.js';
+import type { FileMap, FileStat, Inode, Mount, OpenFds, ProcessView } from '../../src/base/host/host.js';
 import type { IdMaps } from '../../src/base/id-map.js';
 import { makeDev, splitDev } from '../../src/base/units.js';
 import { errno, type FakeFile, fakeMount, type Opened } from './fake-file.js';
@@ -232,6 +232,22 @@ export class FakeProcesses implements ProcessView {
       .filter(([name]) => name === at || name.startsWith(`${at}/`))
       .map(([name, { stat }]) => ({ path: Buffer.from(name, 'latin1'), stat }));
     return { files: files.slice(0, limit), complete: inRoot[at] !== undefined && files.length <= limit };
+  }
+  /** The questions to findHolders. */
+  sought: { pids: readonly number[]; files: readonly Inode[] }[] = [];
+  /** If true, the time of findHolders is up before it has looked at anything. */
+  isTimeUp = false;
+  findHolders(pids: readonly number[], files: readonly Inode[], _waitMs: number) {
+    this.sought.push({ pids, files });
+    const holders = files.map(({ dev, ino }) =>
+      this.isTimeUp ? undefined : pids.find(pid => this.#holds(pid, dev, ino)),
+    );
+    return { holders, complete: !this.isTimeUp };
+  }
+  #holds(pid: number, dev: bigint, ino: bigint): boolean {
+    const { fds = {}, maps = [], cwd } = this.#get(pid);
+    const held = [...Object.values(fds), ...maps.map(({ opened }) => opened), ...(cwd ? [cwd] : [])];
+    return held.some(({ file: { stat } }) => stat.dev === dev && stat.ino === ino);
   }
   /** Every folder exists, unless a file was declared in its place. */
   areFree(pid: number, _mountId: number, _mountPoint: Buffer, folder: Buffer, names: readonly Buffer[]) {

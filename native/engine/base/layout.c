@@ -118,6 +118,11 @@ static const struct entry {
 	FIELD(gk_answer, magic),
 	FIELD(gk_answer, stat),
 
+	SIZE(gk_sought),
+	FIELD(gk_sought, dev),
+	FIELD(gk_sought, ino),
+	FIELD(gk_sought, pid),
+
 	SIZE(gk_pin),
 	FIELD(gk_pin, fd),
 	FIELD(gk_pin, inode_flags),

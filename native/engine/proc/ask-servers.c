@@ -3,23 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/in-child.h"
 #include "base/report.h"
 #include "base/stat.h"
-
-/*
- * How long the killed child may take to end. It ends at once if the server has not yet read the request
- * that the child waits for.
- */
-#define END_MS 100
 
 GK_PUBLIC int gk_stat_cached(const char *path, struct gk_stat *about, struct gk_report *report)
 {
@@ -82,19 +74,15 @@ static void ask_in_root(const struct question *question)
 	finish(answer);
 }
 
-/* This runs in the forked child of a process with threads, so it only makes system calls. */
-static void answer(const struct question *question)
+/* This runs in the child. */
+static void answer(void *about)
 {
-	/*
-	 * Close all descriptors first: a silent server may keep this process from ending, and would
-	 * then keep its copies of the descriptors open, too.
-	 */
-	syscall(SYS_close_range, 0U, ~0U, 0U);
+	const struct question *question = about;
+
 	if (question->root)
 		ask_in_root(question);
 	else
 		ask_about_paths(question);
-	_exit(0);
 }
 
 static uint32_t count_done(const struct gk_answer *answers, uint32_t from, uint32_t count)
@@ -104,50 +92,27 @@ static uint32_t count_done(const struct gk_answer *answers, uint32_t from, uint3
 	return from;
 }
 
-static int has_ended(int pid_fd, int wait_ms)
-{
-	struct pollfd ended = { .fd = pid_fd, .events = POLLIN };
-	int got;
-
-	do
-		got = poll(&ended, 1, wait_ms);
-	while (got < 0 && errno == EINTR);
-	return got != 0;
-}
-
-static void wait_for_answers(pid_t pid, int pid_fd, const struct question *question)
+static void wait_for_answers(struct child *child, const struct question *question)
 {
 	uint32_t before, done = 0;
 
 	do {
 		before = done;
-		if (has_ended(pid_fd, (int)question->wait_ms))
+		if (child_has_ended(child, (int)question->wait_ms))
 			break;
 		done = count_done(question->answers, before, question->count);
 	} while (done > before);
-	kill(pid, SIGKILL);
-	/* A child that cannot end yet is reaped by init after this process has ended. */
-	has_ended(pid_fd, END_MS);
-	waitpid(pid, NULL, WNOHANG);
 }
 
-static int ask_in_child(const struct question *question)
+static int ask_in_child(struct question *question)
 {
-	pid_t pid = fork();
-	int pid_fd, err = 0;
+	struct child child;
+	int err = child_start(&child, answer, question);
 
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		answer(question);
-	pid_fd = (int)syscall(SYS_pidfd_open, pid, 0U);
-	if (pid_fd < 0) {
-		err = -errno;
-		kill(pid, SIGKILL);
+	if (err)
 		return err;
-	}
-	wait_for_answers(pid, pid_fd, question);
-	close(pid_fd);
+	wait_for_answers(&child, question);
+	child_end(&child);
 	return 0;
 }
 

@@ -3,6 +3,8 @@
 /** These fields tell one inode from another: identity.ts. */
 export type Identity = Pick<FileStat, 'dev' | 'ino' | 'birthtimeNs' | 'ctimeNs'>;
 
+export type Inode = Pick<FileStat, 'dev' | 'ino'>;
+
 export interface FileStat {
   dev: bigint;
   ino: bigint;

@@ -2,7 +2,7 @@
  * Processes, their files and mounts, as the flows see them. They come from /proc of the host, or from a test.
  */
 import type { IdMaps } from '../id-map.js';
-import type { Answer, FdLook, FileStat, Identity, OpenFds, Refused } from './file-stat.js';
+import type { Answer, FdLook, FileStat, Identity, Inode, OpenFds, Refused } from './file-stat.js';
 import type { Mount } from './mount.js';
 
 /** One line of /proc/PID/maps that names a file. Source: proc_pid_maps(5). */
@@ -27,6 +27,14 @@ export interface Pin {
   /** Undefined where it was not asked for. */
   inodeFlags?: number;
   hasXattrs?: boolean;
+}
+
+/** Which processes hold some files. */
+export interface Holders {
+  /** A holder of each file, in the order of the files; undefined where none was found. */
+  holders: (number | undefined)[];
+  /** False where a file may have a holder that was not found, because the time was up. */
+  complete: boolean;
 }
 
 export interface ProcessView {
@@ -81,6 +89,12 @@ export interface ProcessView {
    */
   inTurn<T>(pids: readonly number[], look: () => T): T;
   maps(pid: number): FileMap[];
+  /**
+   * Find processes among PIDS that hold FILES of a tmpfs: open, mapped, as program, working directory or
+   * root. PIDS are looked at in their order, until each file has a holder, and for WAIT_MS at most. No
+   * process is waited for longer. The text about gk_find_holders in ghostkeep.h says which holders it misses.
+   */
+  findHolders(pids: readonly number[], files: readonly Inode[], waitMs: number): Holders;
   /** Only those of `maps` that are shared and writable now. */
   writableShared(pid: number): FileMap[];
   /** fdinfo of a descriptor, one character a byte, at most LIMIT bytes of it. */

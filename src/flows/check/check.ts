@@ -5,7 +5,6 @@ import type { Check, Refusal } from '../../base/documents/generated/check.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { toRecord } from '../../ghost/ghost.js';
 import { assertMayReplace } from '../chain/children.js';
-import { showClosed } from '../choose/closed-on-shm.js';
 import { findImagePlace } from '../container/image-place.js';
 import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
@@ -48,7 +47,6 @@ async function lookAtAll(context: Context, selection: Selection, images?: string
   const place = placeOf(context, pids, selection, images);
   const { room, freeze, refusals } = await estimate(context, found, { policy, pids }, place.folder);
   const unseen: string[] = [];
-  const closed = showClosed(context, { policy, pids }, found);
   const all = [
     ...findRefusals(context, found, { policy, pids }, text => unseen.push(text)),
     ...findMountRefusals(context, pids),
@@ -59,7 +57,7 @@ async function lookAtAll(context: Context, selection: Selection, images?: string
     ok: all.length === 0,
     processes: pids.length,
     refusals: all,
-    doubts: [...unseen, ...findDoubts(found), ...(closed === undefined ? [] : [closed]), ...place.doubts],
+    doubts: [...unseen, ...findDoubts(found), ...place.doubts],
     ghosts: found.ghosts.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
     room,
     freeze,

@@ -7,6 +7,7 @@ import { canMountAgain } from '../../criu/file-systems.js';
 import type { Found } from '../../ghost/find/find.js';
 import { type Ghost, showGhost, showIdentity } from '../../ghost/ghost.js';
 import { chooseGhosts, isOverLimit } from '../choose/choose.js';
+import { judgeClosed } from '../choose/closed-on-shm.js';
 import { pinNamed } from '../choose/pin-named.js';
 import { type DumpOf, lostForGood, refuseLost } from '../choose/shared-shm.js';
 import type { Context } from '../context.js';
@@ -16,7 +17,8 @@ const criuLimit = 1n << 20n;
 
 /**
  * Finds what ghostkeep or CRIU would refuse, each ghost and each process for itself.
- * @param onUnseen called for what could not be looked at, and is left to CRIU, with the reason
+ * @param onUnseen called for what could not be looked at, and is left to CRIU, with the reason; and for what
+ * a checkpoint would only warn of
  */
 export function findRefusals(
   context: Context,
@@ -44,6 +46,7 @@ export function findRefusals(
     ...ours,
     ...shm,
     ...large,
+    ...refusalOf(() => judgeClosed({ ...context, log }, { policy, pids }, found)),
     ...found.ghosts.filter(({ refusedByCriu }) => refusedByCriu).map(byCriu),
   ];
 }

@@ -11,7 +11,7 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import { syncImage } from '../../image/sync-image.js';
 import { basesIn } from '../bases/bases.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
-import { warnOfClosed } from '../choose/closed-on-shm.js';
+import { judgeClosed } from '../choose/closed-on-shm.js';
 import { assertFrozen, assertStillFrozen, checkWriters } from '../choose/frozen.js';
 import { type LeftOut, leaveGhost, noteLeftOut } from '../choose/left-out.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
@@ -44,7 +44,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const found = searchGhosts(context, pids, { named: criu });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
   assertNothingLost(context, request, found);
-  warnOfClosed(context, request, found);
+  judgeClosed(context, request, found);
   const copied = chosen.filter(needsCopy);
   if (!criu) checkWriters(context, copied, pids, requireFrozen);
   const leave = (ghost: Ghost, why: string) => leftOut.push(leaveGhost(ghost, why));

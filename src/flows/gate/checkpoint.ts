@@ -19,7 +19,7 @@ import type { Policy } from '../../oci/policy.js';
 import { gatherBases, nothingGathered } from '../bases/gather.js';
 import { assertMayReplace } from '../chain/children.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
-import { assertNothingOnShm, warnOfClosed } from '../choose/closed-on-shm.js';
+import { assertNoneCame, assertNothingOnShm, judgeClosed } from '../choose/closed-on-shm.js';
 import { EntryRoom } from '../choose/entry-room.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { pinNamed } from '../choose/pin-named.js';
@@ -65,7 +65,10 @@ export async function checkpoint(
   const leftToCriu = whyUnsealable(context.host.files, command.images);
   if (leftToCriu) context.log.warn(leftToCriu);
   const { policy: wished } = policyOf(context, pid);
-  if (leftToCriu) assertNothingOnShm(context, { policy: wished, pids: context.host.processes.tree(pid) });
+  if (leftToCriu) {
+    const pids = context.host.processes.tree(pid);
+    assertNothingOnShm(context, { policy: wished, pids }, status !== 'paused');
+  }
   const policy = leftToCriu ? { ...wished, enabled: false } : wished;
   if (policy.enabled) warnOfGoneSources(context, pid);
   // We pause the container, because we would not see what it removes, links or writes before CRIU freezes it
@@ -96,7 +99,7 @@ async function aroundCommand(
   const found = findGhosts(processes, pids, undefined, { named: true });
   const { chosen } = chooseGhosts(context, found, { policy, criu: true });
   assertNothingLost(context, { policy, pids }, found);
-  warnOfClosed(context, { policy, pids }, found);
+  judgeClosed(context, { policy, pids }, found);
   // A container that could not be paused runs on until CRIU freezes it, and may open more until then.
   const mayOpenMore = !paused && mustKeepShm(context, { policy, pids });
   const renamed = policy.enabled ? describeRenamedFolders(found.ghosts) : {};
@@ -115,7 +118,10 @@ async function aroundCommand(
       );
       await runCommand(context, request, []);
       if (paused) await asOwner(context, images, () => thaw(files, images, { durable: true }), patient);
-      if (mayOpenMore) assertNothingNew(context, images);
+      if (mayOpenMore) {
+        assertNothingNew(context, images);
+        assertNoneCame(context, { policy, pids }, { images, before: found });
+      }
       return undefined;
     }
     files.makeDirectory(images, 0o700);
@@ -157,7 +163,10 @@ async function aroundCommand(
     }
     const manifest = await finishOrHold(context, request, keys, policy, paused);
     if (manifest && !policy.allowMissing) assertNamedKept(images, journal, manifest);
-    if (mayOpenMore) assertNothingNew(context, images, manifest);
+    if (mayOpenMore) {
+      assertNothingNew(context, images, manifest);
+      assertNoneCame(context, { policy, pids }, { images, before: found, manifest });
+    }
     return manifest;
   } finally {
     unpinGhosts(processes, pinned);

@@ -179,7 +179,7 @@ export class GateDump {
 
   /**
    * Does CRIU dump all ghosts itself? It must, if the image is streamed, so that it never lies in the
-   * directory as files, or encrypted, so that we cannot rewrite it. @throws SHM_NOT_KEPT
+   * directory as files, or encrypted, so that we cannot rewrite it. @throws SHM_NOT_KEPT, SHM_NOT_HELD
    */
   #isLeftToCriu(pid: number): boolean {
     // Once some ghosts are ours the dump has to be sealed, whatever appears in the directory.
@@ -187,8 +187,8 @@ export class GateDump {
     if (!why || this.#leftToCriu) return why !== undefined;
     this.context.log.warn(why);
     this.#leftToCriu = true;
-    const pids = this.context.host.processes.tree(pid);
-    assertNothingOnShm(this.context, { pids, policy: policyOf(this.context, pid, this.#options).policy });
+    const { policy } = policyOf(this.context, pid, this.#options);
+    assertNothingOnShm(this.context, { pids: this.context.host.processes.tree(pid), policy });
     return true;
   }
 

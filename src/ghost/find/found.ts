@@ -1,7 +1,7 @@
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import type { Identity } from '../../base/host/host.js';
 import type { Ghost, Holder } from '../ghost.js';
-import type { ShmList } from '../mounts/on-shm.js';
+import type { SharedShm, ShmList } from '../mounts/on-shm.js';
 import type { Carrier, OpenDevice } from './inside.js';
 import type { UnseenInSearch } from './unseen.js';
 
@@ -17,8 +17,8 @@ export interface Lost {
 
 /** Files of a shared /dev/shm that the searched processes do not hold. */
 export interface Closed extends ShmList {
-  /** The file systems that were listed. */
-  devices: readonly bigint[];
+  /** The folders that were listed. */
+  places: readonly SharedShm[];
 }
 
 /** The result of a search of processes. */

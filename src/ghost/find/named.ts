@@ -8,13 +8,22 @@
  * name, because a dump has to refuse it: CRIU would not notice before the restore.
  */
 import { errnoOf } from '../../base/errors.js';
-import { isDirectory, isRegular, isSocket, kindName } from '../../base/host/file-type.js';
-import type { Identity, ProcessView } from '../../base/host/host.js';
+import { isDirectory, isRegular, kindName } from '../../base/host/file-type.js';
+import type { ProcessView } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
 import { type Ghost, type GhostMount, pathOf } from '../ghost.js';
 import { looksDeleted } from '../links.js';
 import type { MountTable } from '../mounts/mount-table.js';
-import { findShm, listShm, type OnShm, type SharedShm, type ShmList, shmPath } from '../mounts/on-shm.js';
+import {
+  findShm,
+  listShm,
+  mayClose,
+  type OnShm,
+  pairOf,
+  type SharedShm,
+  type ShmList,
+  shmPath,
+} from '../mounts/on-shm.js';
 import { holderOfSeen, type Seen } from '../seen.js';
 import type { Closed, Found, Lost } from './found.js';
 import { findHeldByName } from './held-by-name.js';
@@ -29,7 +38,7 @@ const shmFilesystem = 'tmpfs';
  */
 const mostHolders = 8;
 const none: ReadonlySet<bigint> = new Set();
-export const noneClosed: Closed = { files: [], complete: true, devices: [] };
+export const noneClosed: Closed = { files: [], complete: true, places: [] };
 
 export class NamedFiles {
   readonly #found = new Map<string, Ghost>();
@@ -138,7 +147,7 @@ export class NamedFiles {
       .filter(([dev, pid]) => sharedBy(pid).has(dev))
       .flatMap(([dev, pid]) => findShm(this.processes, ours, pid, dev) ?? [])
       .filter(({ isHosts }) => !isHosts || away.length > 0)
-      .map(shm => ({ ...shm, ...listShm(this.processes, shm) }));
+      .map(shm => ({ ...shm, ...listShm(this.processes, shm, this.#found.size) }));
     const all = [...lost, ...bound, ...unknown, ...nameWatched(away, lists)];
     const pods = lists.filter(({ isHosts }) => !isHosts);
     return { named, lost: all, closed: closedOn(pods, new Set([...back, ...all.map(pairOf)])) };
@@ -176,8 +185,6 @@ export class NamedFiles {
   }
 }
 
-const pairOf = ({ stat }: { stat: Identity }) => `${stat.dev}/${stat.ino}`;
-
 /**
  * Gives each watch the name of what it watches. A watch of the folder /dev/shm itself is left out, because
  * that folder is there in every pod.
@@ -196,12 +203,11 @@ function nameWatched(watches: readonly Lost[], lists: readonly ShmList[]): Lost[
 
 /** @param known device and inode of each file that comes back, or because of which the dump is refused */
 function closedOn(lists: readonly (SharedShm & ShmList)[], known: ReadonlySet<string>): Closed {
-  const isClosed = (file: OnShm) =>
-    !file.path.equals(shmPath) && !isSocket(file.stat.mode) && !known.has(pairOf(file));
+  const isClosed = (file: OnShm) => mayClose(file) && !known.has(pairOf(file));
   return {
     files: lists.flatMap(({ files }) => files.filter(isClosed)),
     complete: lists.every(({ complete }) => complete),
-    devices: lists.map(({ dev }) => dev),
+    places: lists,
   };
 }
 

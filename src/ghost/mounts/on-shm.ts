@@ -3,14 +3,20 @@
  * has it mounted, because a path of the container may lead over a server that is frozen with the container.
  */
 import { errnoOf } from '../../base/errors.js';
+import { isSocket } from '../../base/host/file-type.js';
 import type { FileStat, Mount, ProcessView } from '../../base/host/host.js';
 import { findOnHost } from './on-host.js';
 
 /** The first look of the gate has the same value: native/gate/look/mounts.c. */
 export const shmPath = Buffer.from('/dev/shm');
 
-/** We look at this many entries at most. That takes some 10 ms, in which the container is frozen. */
+/**
+ * We look at this many entries at most, besides those that the container holds. That takes some 10 ms, in
+ * which the container is frozen.
+ */
 const mostEntries = 1000;
+/** A dump is refused if the container holds more, so we need not look at more (pin-named.ts). */
+const mostHeld = 4000;
 
 /** A file system that a process has at /dev/shm, and that comes from outside its container. */
 export interface SharedShm {
@@ -33,6 +39,13 @@ export interface ShmList {
   /** False where there may be more. */
   complete: boolean;
 }
+
+/** Could a file be lost because no process holds it? A socket that nobody holds is of no use. */
+export function mayClose({ path, stat }: OnShm): boolean {
+  return !path.equals(shmPath) && !isSocket(stat.mode);
+}
+
+export const pairOf = ({ stat }: { stat: Pick<FileStat, 'dev' | 'ino'> }) => `${stat.dev}/${stat.ino}`;
 
 /**
  * @param dev of a file system that both PID and we (OURS) have mounted. PID has it at /dev/shm
@@ -64,11 +77,13 @@ export function findShm(
   }
 }
 
-export function listShm(processes: ProcessView, { dev, folder }: SharedShm): ShmList {
+/** @param held how many of the files there the container holds, at least */
+export function listShm(processes: ProcessView, { dev, folder }: SharedShm, held: number): ShmList {
   const nothing: ShmList = { files: [], complete: false };
   if (!folder) return nothing;
+  const limit = mostEntries + Math.min(held, mostHeld);
   try {
-    const { files, complete } = processes.filesIn(processes.self(), folder, mostEntries);
+    const { files, complete } = processes.filesIn(processes.self(), folder, limit);
     // If a file is on another device, another mount of the host hides the folder.
     if (files.some(({ stat }) => stat.dev !== dev)) return nothing;
     const named = files.map(({ path, stat }) => ({

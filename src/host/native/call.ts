@@ -61,6 +61,7 @@ const signatures = {
   gk_stat_entry: 'int gk_stat_entry(int, void *, void *, void *)',
   gk_ask_servers: 'int gk_ask_servers(void *, uint32_t, uint32_t, void *, void *)',
   gk_ask_in_root: 'int gk_ask_in_root(void *, void *, uint32_t, void *, void *)',
+  gk_find_holders: 'int gk_find_holders(void *, uint32_t, void *, uint32_t, uint32_t, void *, void *)',
   gk_deadline: 'int gk_deadline(uint32_t, int, void *, void *, void *)',
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',

@@ -4,7 +4,7 @@
  */
 
 /** GK_ABI, the version of the header. */
-export const abiVersion = 15;
+export const abiVersion = 16;
 
 export const values = {
   GK_MESSAGE_BYTES: 240,
@@ -115,6 +115,8 @@ export const look = struct({
 
 export const answer = struct({ done: u64, error: u64, magic: u64, stat: stat.bytes });
 
+export const sought = struct({ dev: u64, ino: u64, pid: u64 });
+
 export const pin = struct({ fd: u64, inode_flags: u64, xattr_bytes: u64, stat: stat.bytes });
 
 export const dumpJob = struct({
@@ -144,6 +146,7 @@ const structs: Record<string, Struct> = {
   gk_stat: stat,
   gk_look: look,
   gk_answer: answer,
+  gk_sought: sought,
   gk_pin: pin,
   gk_dump_job: dumpJob,
   gk_level: level,

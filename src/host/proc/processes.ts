@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { silentServer } from '../../base/errors.js';
 import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../../base/host/host.js';
 import type { IdMaps } from '../../base/id-map.js';
+import { findHolders } from '../engine/find-holders.js';
 import { pinAll } from '../engine/pin-all.js';
 import { pathOnly } from '../files/open-regular.js';
 import { answersInRoot, askServers } from '../native/ask-servers.js';
@@ -33,6 +34,7 @@ export class LinuxProcesses implements ProcessView {
   #ahead: OpenFdsAhead | undefined;
   #sharedMemoryDev: bigint | undefined;
   #local = new LocalMounts(this, []);
+  readonly findHolders = findHolders;
   readonly #patience = new Patience();
   /**
    * Says for each mount of a server (FUSE or network) that we met on a path since inTurn() began whether that

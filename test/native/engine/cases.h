@@ -29,6 +29,7 @@ void read_ahead_cases(const struct place *place); /* ghosts are read by many thr
 
 void ahead_cases(void);	   /* descriptors of many processes */
 void fd_table_cases(void); /* descriptors of single threads */
+void holder_cases(void);   /* who holds a file */
 
 /* Any other arguments: runs `number` cases from a seed, or as many as there are seconds for. */
 void random_cases(const struct place *place, uint64_t seed, uint64_t number, double seconds);

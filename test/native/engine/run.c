@@ -57,6 +57,7 @@ static int run_cases(void)
 	small_cases(&places[CWD]);
 	ahead_cases();
 	fd_table_cases();
+	holder_cases();
 	bulk_cases(&places[CWD]);
 	bulk_cases(&places[TMPFS]);
 	sending_cases(&places[TMPFS]);

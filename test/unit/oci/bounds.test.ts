@@ -19,7 +19,7 @@ const annotations = (wishes: Record<string, string>) =>
 const M = 1n << 20n;
 
 describe("the host's bounds for annotations", () => {
-  it('when config.json sets no bounds, annotations may set every key but allowMissing, which only the host may set', () => {
+  it('when config.json sets no bounds, annotations may set every key but allowMissing and closedShm, which only the host may set', () => {
     const wishes = annotations({
       enabled: 'false',
       limit: '5M',
@@ -29,12 +29,14 @@ describe("the host's bounds for annotations", () => {
       warm: 'false',
     });
     assertPermitted({}, wishes, annotationsAsk);
-    const missing = annotations({ allowMissing: 'true' });
-    assert.throws(
-      () => assertPermitted({}, missing, annotationsAsk),
-      ghostkeepError('BAD_POLICY', 'allowMissing'),
-    );
-    assertPermitted({ allow: ['allowMissing'] }, missing, annotationsAsk);
+    for (const [key, value] of [
+      ['allowMissing', 'true'],
+      ['closedShm', 'warn'],
+    ] as const) {
+      const missing = annotations({ [key]: value });
+      assert.throws(() => assertPermitted({}, missing, annotationsAsk), ghostkeepError('BAD_POLICY', key));
+      assertPermitted({ allow: [key] }, missing, annotationsAsk);
+    }
     assert.deepEqual(resolvePolicy(withWishes({}, wishes)), {
       enabled: false,
       limit: 5n * M,
@@ -43,6 +45,7 @@ describe("the host's bounds for annotations", () => {
       verify: 'digest',
       warm: false,
       allowMissing: false,
+      closedShm: 'refuse',
       moveDeadlineMs: 10_000,
     });
   });

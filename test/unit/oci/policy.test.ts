@@ -15,6 +15,7 @@ describe('policy', () => {
       verify: 'structure',
       warm: true,
       allowMissing: false,
+      closedShm: 'refuse',
       moveDeadlineMs: 10_000,
     });
   });
@@ -30,6 +31,7 @@ describe('policy', () => {
           verify: 'digest',
           warm: false,
           allowMissing: true,
+          closedShm: 'refuse',
           moveDeadline: 3,
         }),
       ),
@@ -41,6 +43,7 @@ describe('policy', () => {
         verify: 'digest',
         warm: false,
         allowMissing: true,
+        closedShm: 'refuse',
         moveDeadlineMs: 3000,
       },
     );
@@ -58,6 +61,16 @@ describe('policy', () => {
     assert.equal(policy.warm, false);
     assert.equal(policy.limit, 5n << 20n);
     assert.equal(policy.engine, 'read');
+  });
+
+  it('when closedShm is not given, allowMissing decides about it', () => {
+    assert.equal(resolvePolicy({ allowMissing: true }).closedShm, 'warn');
+    assert.equal(resolvePolicy({ closedShm: 'warn' }).closedShm, 'warn');
+    assert.deepEqual(parseAnnotations({ 'io.ghostkeep.closedShm': 'warn' }), { closedShm: 'warn' });
+    assert.throws(
+      () => config({ closedShm: true }),
+      ghostkeepError('BAD_POLICY', 'closedShm is true, it must be one of "refuse", "warn"'),
+    );
   });
 
   it('when a limit is 0, it is a limit of 0 and not no limit', () => {

@@ -143,7 +143,7 @@ named_on_shm() {
 		fail "the file has another mode, number of links or size"
 }
 
-# Another pod does not have the folder or the FIFO, so the checkpoint is refused. The container runs on.
+# Another pod does not have the folder, the FIFO or the files, so the checkpoint is refused. The container runs on.
 refused_on_shm() {
 	local kind=$1 words=$2
 	with_ghostkeep
@@ -157,19 +157,22 @@ refused_on_shm() {
 	remove_pod "$kind"
 }
 
-# The checkpoint is made, and the logs in its tar name what another pod will not have.
-closed_on_shm() {
+# The host accepts the loss: the checkpoint is made, and the logs in its tar name what another pod will not have.
+closed_accepted() {
 	local log
 	with_ghostkeep
 	with_cri
-	start_in_pod closed "$CRI_IMAGE" /usr/bin/python3 /on_shm.py closed
-	wait_for 60 "closed files" data_has containerd closed ready
-	expect_ok checkpoint_in_pod closed "$WORK/closed.tar"
+	mkdir -p /etc/ghostkeep
+	echo '{"closedShm": "warn"}' >/etc/ghostkeep/config.json
+	at_exit rm /etc/ghostkeep/config.json
+	start_in_pod accepted "$CRI_IMAGE" /usr/bin/python3 /on_shm.py closed
+	wait_for 60 "closed files" data_has containerd accepted ready
+	expect_ok checkpoint_in_pod accepted "$WORK/closed.tar"
 	for log in dump.log checkpoint/ghostkeep.log; do
 		tar -xOf "$WORK/closed.tar" "$log" >"$WORK/closed.log"
 		expect_line "$WORK/closed.log" 'not in the checkpoint: 2 files with 8 KiB on /dev/shm \(/dev/shm/'
 	done
-	remove_pod closed
+	remove_pod accepted
 }
 
 # The folder /dev/shm itself is there in every pod.
@@ -229,6 +232,8 @@ check containerd "CRI: named on /dev/shm, in another pod" named_on_shm
 check containerd "CRI: named on /dev/shm, CRIU alone: refused in another pod" named_on_shm_alone
 check containerd "CRI: an open folder on /dev/shm: refused at the dump" refused_on_shm folder 'cannot dump /dev/shm/folder'
 check containerd "CRI: a FIFO on /dev/shm: refused at the dump" refused_on_shm fifo 'cannot dump /dev/shm/fifo'
-check containerd "CRI: closed files on /dev/shm are named in a warning" closed_on_shm
+check containerd "CRI: closed files on /dev/shm: refused at the dump" refused_on_shm closed \
+	'cannot dump 2 files with 8 KiB on /dev/shm \(/dev/shm/.*no process of this host holds them'
+check containerd "CRI: closed files on /dev/shm, accepted: named in a warning" closed_accepted
 check containerd "CRI: /dev/shm itself is open, in another pod" held_shm_itself
 check containerd "CRI: checkpointctl shows the same" shown_by_checkpointctl

@@ -22,7 +22,15 @@ import {
 } from '../../criu/images.js';
 import { bytes, message } from '../../criu/wire.js';
 import { ghostkeepError } from '../../expect.js';
-import { errno, type FakeFile, fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
+import {
+  errno,
+  type FakeFile,
+  fakeContext,
+  fakeFile,
+  fakeMount,
+  type Opened,
+  opened,
+} from '../../fake-host.js';
 
 const images = '/img';
 const frozen = (value: string) =>
@@ -139,19 +147,33 @@ function putBase({ context, files, processes }: Scene, folder: string, link = 'f
 }
 
 /** The container has one file of a shared /dev/shm open. */
-function sharing(play: Play = {}) {
+const dev = 47n;
+/** A mount of a pod's /dev/shm: where the host has it, or in the container. */
+const shm = (id: number, point: string) => {
+  const [mountPoint, root] = [Buffer.from(point), Buffer.from('/')];
+  return fakeMount(id, { dev, filesystem: 'tmpfs', mountPoint, root });
+};
+
+/** @param files what lies on /dev/shm besides the file that the container holds */
+function sharing(play: Play = {}, files: Record<string, FakeFile> = {}, fds?: Record<number, Opened>) {
   const played = scene({ ghosts: false, ...play });
   const { processes } = played;
-  const shm = (id: number) =>
-    fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
-  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
-  const file = fakeFile({ dev: 47n, nlink: 1 });
+  const file = fakeFile({ dev, nlink: 1 });
+  const inRoot: Record<string, FakeFile> = {
+    '/pod': fakeFile({ dev, ino: 1000n, mode: 0o041777 }),
+    ...(fds ? {} : { '/pod/held': file }),
+  };
+  for (const [name, one] of Object.entries(files)) inRoot[`/pod/${name}`] = one;
+  const self = { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9, '/pod')], inRoot };
+  processes.add(processes.self(), self);
   processes.add(100, {
-    mounts: [fakeMount(30), shm(40)],
-    fds: { 3: opened(file, '/dev/shm/held', { mount: 40 }) },
+    mounts: [fakeMount(30), shm(40, '/dev/shm')],
+    fds: fds ?? { 3: opened(file, '/dev/shm/held', { mount: 40 }) },
   });
-  return played;
+  return { ...played, inRoot };
 }
+const closed = (ino = 2n) => fakeFile({ dev, ino, nlink: 1 });
+const openedClosed = { 3: opened(closed(), '/dev/shm/sem', { mount: 50 }) };
 
 describe('ghostkeep checkpoint', () => {
   it('when the directory has an earlier checkpoint, the images of its ghosts that no entry names any more are removed', async () => {
@@ -213,27 +235,77 @@ describe('ghostkeep checkpoint', () => {
     );
   });
 
-  for (const encrypts of [false, true])
-    it(`a file on a shared /dev/shm that nobody holds is named in a warning where CRIU ${encrypts ? 'encrypts' : 'does not encrypt'}`, async () => {
-      const played = scene({ ghosts: false });
-      const { processes } = played;
-      const shm = (id: number, point: string) => {
-        const [mountPoint, root] = [Buffer.from(point), Buffer.from('/')];
-        return fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint, root });
+  it('a file on a shared /dev/shm that nobody holds refuses the dump before CRIU runs, and the container goes on', async () => {
+    const played = sharing({}, { sem: closed() });
+    await assert.rejects(
+      played.go(),
+      ghostkeepError('SHM_NOT_HELD', '1 file with', '/dev/shm/sem', 'no process of this host', 'closedShm'),
+    );
+    assert.deepEqual(played.configs, []);
+    assert.equal(played.steps.at(-1), 'runc --root /r resume web');
+    nothingLeft(played);
+  });
+
+  it('a file on a shared /dev/shm that a process outside the container holds is only named in a warning', async () => {
+    const played = sharing({}, { sem: closed() });
+    played.processes.add(200, { mounts: [fakeMount(30), shm(50, '/dev/shm')], fds: openedClosed });
+    await played.go();
+    const named = played.context.lines.filter(line => /^warn not in the checkpoint: 1 file/.test(line));
+    assert.match(named.join(), /\/dev\/shm\/sem\), which only processes outside the container hold and/);
+    const { pids, files } = played.processes.sought[0] ?? {};
+    assert.deepEqual([pids, files?.map(({ ino }) => ino)], [[200], [2n]]);
+  });
+
+  for (const [what, config, state, outcome] of [
+    ['running', {}, 'running', 'refused'],
+    ['running, and others hold the file', {}, 'running', 'refused'],
+    ['running', { closedShm: 'warn' }, 'running', 'warned'],
+    ['paused', {}, 'paused', 'refused'],
+    ['paused, and others hold the file', {}, 'paused', 'warned'],
+  ] as const)
+    it(`when CRIU encrypts and a file lies on a shared /dev/shm, the dump of a container that is ${what} is ${outcome} with ${JSON.stringify(config)}`, async () => {
+      const played = sharing({ stateBefore: state }, { sem: closed() }, {});
+      if (what.includes('others')) played.processes.add(200, { fds: openedClosed });
+      played.files.put(`${images}/cipher.img`, 'a token');
+      played.files.put(configPath, JSON.stringify(config));
+      const lookedLater = state === 'running' ? ['nobody can look', 'pause the container'] : ['no process'];
+      if (outcome === 'refused')
+        await assert.rejects(played.go(), ghostkeepError('SHM_NOT_HELD', '/dev/shm/sem', ...lookedLater));
+      else await played.go();
+      assert.equal(played.configs.length, outcome === 'refused' ? 0 : 1);
+      const warnings = played.context.lines.filter(line => line.startsWith('warn not in the checkpoint: '));
+      assert.equal(warnings.length, outcome === 'refused' ? 0 : 1);
+    });
+
+  it('when CRIU encrypts and nothing lies on a shared /dev/shm, a running container is checkpointed', async () => {
+    const played = sharing({}, {}, {});
+    played.files.put(`${images}/cipher.img`, 'a token');
+    await played.go();
+    assert.equal(played.configs.length, 1);
+  });
+
+  for (const [kept, what] of [
+    [true, 'beside a named file'],
+    [false, 'alone'],
+  ] as const)
+    it(`a file that came to a shared /dev/shm ${what} before CRIU froze a container that could not be paused ends the command with an error`, async () => {
+      const came = (config: object, ...holders: number[]) => {
+        const beforeFreeze = () => Object.assign(played.inRoot, { '/pod/new': closed(7n) });
+        const played = sharing({ verbs: { pause: 1 }, beforeFreeze }, {}, kept ? undefined : {});
+        played.files.put(configPath, JSON.stringify(config));
+        for (const pid of holders)
+          played.processes.add(pid, { fds: { 3: opened(closed(7n), '/dev/shm/new', { mount: 50 }) } });
+        return played.go();
       };
-      const inRoot = {
-        '/pod': fakeFile({ dev: 47n, mode: 0o041777 }),
-        '/pod/sem': fakeFile({ dev: 47n, ino: 2n }),
-      };
-      const mounts = [shm(9, '/pod')];
-      processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts, inRoot });
-      processes.add(100, { mounts: [fakeMount(30), shm(40, '/dev/shm')], fds: {} });
-      if (encrypts) played.files.put(`${images}/cipher.img`, 'a token');
-      await played.go();
-      const named = played.context.lines.filter(line =>
-        /^warn not in the checkpoint: 1 file .*shm\/sem/.test(line),
+      const lacks = ghostkeepError(
+        'SHM_NOT_HELD',
+        `in ${images} lacks 1 file`,
+        '/dev/shm/new',
+        'came before',
       );
-      assert.equal(named.length, 1);
+      await assert.rejects(came({}), lacks);
+      await came({}, 200);
+      await came({ closedShm: 'warn' });
     });
 
   it('when CRIU encrypts, a named file refuses the dump before anything is paused', async () => {
@@ -281,15 +353,13 @@ describe('ghostkeep checkpoint', () => {
   it('named files whose attributes would make the manifest too large refuse the dump, unless the policy accepts it', async () => {
     const played = scene({ ghosts: false });
     const { processes, engine, context } = played;
-    const shm = (id: number) =>
-      fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
-    processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
-    const names = Array.from({ length: 1000 }, (_, index) => `f${index}`);
-    const files = names.map((name, index) => [
-      index + 10,
-      opened(fakeFile({ dev: 47n, ino: BigInt(index + 1), nlink: 1 }), `/dev/shm/${name}`, { mount: 40 }),
-    ]);
-    processes.add(100, { mounts: [fakeMount(30), shm(40)], fds: Object.fromEntries(files) });
+    const files = Array.from({ length: 1000 }, (_, index) => closed(BigInt(index + 1)));
+    const inRoot = Object.fromEntries(files.map((file, index) => [`/pod/f${index}`, file]));
+    inRoot['/pod'] = fakeFile({ dev, ino: 5000n, mode: 0o041777 });
+    const mounts = [shm(9, '/pod')];
+    processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts, inRoot });
+    const fds = files.map((file, index) => [index, opened(file, `/dev/shm/f${index}`, { mount: 40 })]);
+    processes.add(100, { mounts: [fakeMount(30), shm(40, '/dev/shm')], fds: Object.fromEntries(fds) });
     engine.xattrs = () => ({ 'user.large': Buffer.alloc(60_000) });
     played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest()));
     played.files.put(`${images}/ghostkeep-linked-1.img`, 'earlier');
