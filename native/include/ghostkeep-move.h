@@ -19,6 +19,11 @@ struct gk_report;
 /* Content is compared in blocks of this size. The table has an entry for each block. */
 #define GK_MOVE_BLOCK_BYTES 16384
 #define GK_MOVE_ENTRY_BYTES 32
+/* A block that has changed in part is sent in pages of this size. */
+#define GK_MOVE_PAGE_BYTES 4096
+/* The most pages of one `patch`, and the bytes before its list of ranges. */
+#define GK_MOVE_PATCH_PAGES 192
+#define GK_MOVE_PATCH_HEAD_BYTES 64
 /* The largest range of one `same`, in blocks. */
 #define GK_MOVE_SAME_BLOCKS 1024
 
@@ -76,6 +81,20 @@ int gk_store_resize(int data_fd, int table_fd, uint64_t size, struct gk_report *
  */
 int gk_store_data(int data_fd, int table_fd, uint64_t offset, const void *bytes, uint32_t length,
 		  void *entries, uint32_t *fresh, struct gk_report *report);
+
+/*
+ * Write some pages of the range [offset, offset + length), which has GK_MOVE_SAME_BLOCKS at most. runs has
+ * a pair of 32-bit numbers for each run of pages: the first page, counted from offset, and how many there
+ * are. Runs ascend. bytes has the pages, one behind the other; only the last page of the ghost may be
+ * shorter. Before they are written, the table says `unknown` for their blocks. The caller gets the new
+ * entries of all blocks of the range (32 bytes for each), and writes them by gk_table_put() when the disk
+ * has the bytes, but only if the range has the digest: BLAKE3 of these entries. Otherwise the blocks stay
+ * unknown. counts gets 1 if the range has the digest, how many of the changed blocks were zero, and how many
+ * blocks have changed pages.
+ */
+int gk_store_patch(int data_fd, int table_fd, uint64_t offset, uint64_t length, const void *digest,
+		   const void *runs, uint32_t runs_count, const void *bytes, uint32_t bytes_count,
+		   void *entries, uint32_t counts[3], struct gk_report *report);
 
 /*
  * Make a range zero, as a hole if the file system can make holes. *freed is how many blocks were not zero

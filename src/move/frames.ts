@@ -2,7 +2,7 @@
 import { GhostkeepError } from '../base/errors.js';
 
 export const greetingBytes = 16;
-export const greeting = Buffer.from('ghostkeep-move1\n');
+export const greeting = Buffer.from('ghostkeep-move2\n');
 export const blockBytes = 16384n;
 export const mostSame = 16n << 20n;
 /** No file is larger than this. Source: MAX_LFS_FILESIZE */
@@ -21,6 +21,7 @@ export const frameTypes = {
   'file-data': 10,
   'file-end': 11,
   seal: 12,
+  patch: 13,
   welcome: 65,
   ack: 66,
   need: 67,

@@ -3,7 +3,7 @@
  * receiver's files, and hands whole operations to a table of functions: `receive` has one table, and
  * `receive --dump` another.
  */
-import type { Frame } from '../base/host/host.js';
+import type { Frame, Patch } from '../base/host/host.js';
 import { Coverage } from './coverage.js';
 import { isFileName } from './file-names.js';
 import { type FrameName, frameName, handleAt, largestSize, streamError } from './frames.js';
@@ -15,6 +15,7 @@ import {
   type MoveSeal,
   type MoveSealGhost,
 } from './messages.js';
+import { decodePatch, patchHeadBytes } from './patch.js';
 
 /** One connection has at most this many ghosts, as many files, and as many repairs. */
 const most = 50_000;
@@ -37,6 +38,7 @@ export interface Operations {
   data(offset: bigint, bytes: Buffer): void;
   zero(offset: bigint, length: bigint, isAllocated: boolean): void;
   same(offset: bigint, length: bigint, digest: Buffer): void;
+  patch(patch: Patch): void;
   end(): void;
   /**
    * @param keys all of them were sent in this connection
@@ -162,6 +164,11 @@ export class Reader {
     this.operations.same(offset, length, payload.subarray(24));
   }
 
+  patch(payload: Buffer): void {
+    this.#open(payload).addSame(payload.readBigUInt64LE(8), payload.readBigUInt64LE(16));
+    this.operations.patch(decodePatch(payload));
+  }
+
   end(payload: Buffer): void {
     this.#open(payload).end(payload.readBigUInt64LE(8));
     this.#ghost = undefined;
@@ -264,6 +271,7 @@ type Taker =
   | 'data'
   | 'zero'
   | 'same'
+  | 'patch'
   | 'end'
   | 'commit'
   | 'file'
@@ -280,6 +288,7 @@ const readers: Partial<Record<FrameName, { least: number; most?: number; purpose
   zero: { least: 24, most: 24, purpose: 'content', take: 'zero' },
   unwritten: { least: 24, most: 24, purpose: 'content', take: 'zero' },
   same: { least: 56, most: 56, purpose: 'content', take: 'same' },
+  patch: { least: patchHeadBytes, purpose: 'content', take: 'patch' },
   end: { least: 16, most: 16, purpose: 'content', take: 'end' },
   commit: { least: 2, purpose: 'content', take: 'commit' },
   file: { least: 2, most: shortMessage, purpose: 'images', take: 'file' },

@@ -91,7 +91,7 @@ describe('a seal', () => {
     for (const adopted of [{}, { adopted: true }]) {
       const more = manifestWith(source, all => [
         ...all,
-        { ...(all[0] as (typeof all)[number]), image: 'ghost-file-99.img', ...adopted },
+        { ...(all[0] as (typeof all)[number]), id: 99, image: 'ghost-file-99.img', ...adopted },
       ]);
       await refused(
         imagesStream(source.ghosts, { [name]: more }),
@@ -124,6 +124,29 @@ describe('a seal', () => {
       await refused(imagesStream(cut, { [name]: source.manifest }), /its head cannot be read/);
     }
     await sealed(imagesStream(source.ghosts, { [name]: source.manifest }));
+  });
+
+  it('a seal is refused if two ghosts have one id, or one has a path that no kernel shows', async t => {
+    const { source, refused, sealed } = await committed(t);
+    type Ghost = Parameters<Parameters<typeof manifestWith>[1]>[0][number];
+    const second = (change: (first: Ghost, ghost: Ghost) => Partial<Ghost>) =>
+      manifestWith(source, all =>
+        all.map((ghost, index) => (index === 1 ? { ...ghost, ...change(all[0] as Ghost, ghost) } : ghost)),
+      );
+    const place = { key: 'file[1:1]', mount: 1 };
+    const wrong: [Buffer, RegExp][] = [
+      [second(({ id }) => ({ id })), /two ghosts with the id/],
+      [manifestWith(source, all => [...all, all[0] as Ghost]), /two ghosts with the id/],
+      [second(() => ({ path: '/tmp/../etc/x' })), /no kernel shows/],
+      [second(() => ({ path: '..' })), /no kernel shows/],
+      [second(() => ({ path: `/${'a'.repeat(4096)}` })), /no kernel shows/],
+      [second(() => ({ paths: [{ ...place, path: '/a/./b' }] })), /no kernel shows/],
+      [second(() => ({ path: '/a', pathBytes: Buffer.from('/a/..').toString('base64') })), /no kernel shows/],
+    ];
+    for (const [manifest, reason] of wrong)
+      await refused(imagesStream(source.ghosts, { [name]: manifest }), reason);
+    const fine = second(() => ({ path: '/tmp/..a/b../...' }));
+    await sealed(imagesStream(source.ghosts, { [name]: fine }));
   });
 
   it('a seal is refused if two ghosts have changed places', async t => {

@@ -56,6 +56,20 @@ const evilTexts = [
   '\ufeff{}',
 ];
 
+/** A patch of the first page, or of a page that need not be there, with bytes that need not be those. */
+function patch(handle: number, content: Buffer, random: Random): Buffer {
+  const [first, count] = random(2) ? [0, 1] : [random(8), random(4)];
+  const bytes = content.subarray(first * 4096, (first + count) * 4096);
+  return payloads.patch(
+    handle,
+    0n,
+    BigInt(content.length),
+    Buffer.alloc(32, random(3)),
+    [[first, count]],
+    bytes,
+  );
+}
+
 function good(random: Random): Sent[] {
   const sent: [Name, Buffer][] = [];
   if (random(2)) {
@@ -72,7 +86,9 @@ function good(random: Random): Sent[] {
           random(2)
             ? ['data', payloads.data(handle, 0n, content)]
             : random(2)
-              ? ['same', payloads.same(handle, 0n, size, Buffer.alloc(32, random(3)))]
+              ? random(2)
+                ? ['same', payloads.same(handle, 0n, size, Buffer.alloc(32, random(3)))]
+                : ['patch', patch(handle, content, random)]
               : [random(2) ? 'zero' : 'unwritten', payloads.zero(handle, 0n, size)],
         );
       sent.push(['end', payloads.end(handle, size)]);

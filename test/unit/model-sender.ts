@@ -11,6 +11,11 @@ const mostDataBlocks = 64;
 const unknown = Buffer.alloc(32, 0xff);
 const zero = Buffer.alloc(32);
 
+/** Bytes of a page that may have changed in a block. */
+const page = 4096;
+/** A patch has this many pages at most. */
+const mostPages = 192;
+
 interface Range {
   key: string;
   first: number;
@@ -55,6 +60,8 @@ export class ModelSender {
         const range = compared.get(`${payload.readUInt32LE(0)} ${payload.readBigUInt64LE(8)}`);
         if (!range) throw new Error('a need for nothing');
         for (const index of range.entries.keys()) this.#table(range.key)[range.first + index] = unknown;
+        // The frame of a patch that did not fit is acknowledged later, like any other.
+        for (const [number, other] of sent) if (other === range) sent.delete(number);
       } else if (type === 'committed') committed = message?.['needs'] === 0;
     }
     return { committed };
@@ -85,6 +92,10 @@ export class ModelSender {
       const most = kind === 'data' ? Math.min(wanted, mostDataBlocks) : wanted;
       while (count < most && first + count < entries.length && kindOf(entries, table, first + count) === kind)
         count += 1;
+      if (kind === 'data' && known(table[first]) && this.random(2)) {
+        first += this.#patch(prepared, key, handle, content, first);
+        continue;
+      }
       const [from, to] = [first * block, Math.min((first + count) * block, content.length)];
       const [offset, length] = [BigInt(from), BigInt(to - from)];
       const range = { key, first, entries: entries.slice(first, first + count) };
@@ -107,12 +118,47 @@ export class ModelSender {
     stream.add('end', payloads.end(handle, size));
   }
 
+  /**
+   * Sends blocks from FIRST on as a patch, up to a block of zeroes. Blocks that differ from what was
+   * acknowledged are sent as whole pages, because the model does not know which of them differ. @returns how
+   * many blocks
+   */
+  #patch(prepared: Prepared, key: string, handle: number, content: Buffer, first: number): number {
+    const { stream } = prepared;
+    const table = this.#table(key);
+    const entries = blockEntries(content.subarray(first * block, (first + 1 + this.random(100)) * block));
+    const runs: [number, number][] = [];
+    const bytes: Buffer[] = [];
+    let [count, pages] = [0, 0];
+    for (; count < entries.length && !entries[count]?.equals(zero); count += 1) {
+      if (kindOf(entries, table.slice(first), count) === 'same') continue;
+      const at = (first + count) * block;
+      const part = content.subarray(at, at + block);
+      const some = Math.ceil(part.length / page);
+      if (pages + some > mostPages) break;
+      runs.push([(count * block) / page, some]);
+      bytes.push(part);
+      pages += some;
+      table[first + count] = unknown;
+    }
+    const range = { key, first, entries: entries.slice(0, count) };
+    const end = Math.min((first + count) * block, content.length);
+    const place = [handle, BigInt(first * block), BigInt(end - first * block)] as const;
+    const digest = contentDigest(Buffer.concat(range.entries));
+    prepared.compared.set(`${handle} ${place[1]}`, range);
+    const number = stream.add('patch', payloads.patch(...place, digest, runs, Buffer.concat(bytes)));
+    prepared.sent.set(number, range);
+    return count;
+  }
+
   #table(key: string): Buffer[] {
     const table = this.#tables.get(key) ?? [];
     this.#tables.set(key, table);
     return table;
   }
 }
+
+const known = (entry: Buffer | undefined) => entry !== undefined && !entry.equals(unknown);
 
 function kindOf(entries: readonly Buffer[], table: readonly Buffer[], at: number): 'same' | 'zero' | 'data' {
   const entry = entries[at] as Buffer;

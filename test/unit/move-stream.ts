@@ -30,6 +30,7 @@ export const types = {
   'file-data': 10,
   'file-end': 11,
   seal: 12,
+  patch: 13,
   welcome: 65,
   ack: 66,
   need: 67,
@@ -40,7 +41,7 @@ export const types = {
 };
 export type Name = keyof typeof types;
 
-export const greeting = Buffer.from('ghostkeep-move1\n');
+export const greeting = Buffer.from('ghostkeep-move2\n');
 
 export function frame(type: Name | number, sequence: number, payload: Uint8Array): Buffer {
   const head = Buffer.alloc(16);
@@ -75,6 +76,21 @@ export const payloads = {
   zero: (handle: number, offset: bigint, length: bigint) => numbers(handle, 0, offset, length),
   same: (handle: number, offset: bigint, length: bigint, digest: Uint8Array) =>
     Buffer.concat([numbers(handle, 0, offset, length), digest]),
+  /** @param runs the first page of each run, and how many pages it has */
+  patch: (
+    handle: number,
+    offset: bigint,
+    length: bigint,
+    digest: Uint8Array,
+    runs: readonly (readonly [number, number])[],
+    bytes: Uint8Array,
+  ) =>
+    Buffer.concat([
+      numbers(handle, 0, offset, length),
+      digest,
+      numbers(runs.length, 0, ...runs.flat()),
+      bytes,
+    ]),
   end: (handle: number, size: bigint) => numbers(handle, 0, size),
   commit: (keys: readonly string[], more?: true) => json({ keys, ...(more ? { more } : {}) }),
   file: (name: string, size: number, mode = 0o644) => json({ name, size, mode }),

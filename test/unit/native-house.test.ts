@@ -9,7 +9,14 @@ const native = fileURLToPath(new URL('../../native', import.meta.url));
 
 /** The rooms of a part, in the order in which calls go down: a room includes from those before it. */
 const rooms: Record<string, string[][]> = {
-  engine: [['base'], ['map', 'attributes'], ['copy', 'proc'], ['image'], ['layer', 'move'], ['dedup']],
+  engine: [
+    ['base'],
+    ['map', 'attributes'],
+    ['copy', 'proc'],
+    ['image'],
+    ['layer', 'move'],
+    ['receive', 'dedup'],
+  ],
   gate: [['criu'], ['helper'], ['look'], ['.']],
   hook: [['bases'], ['.']],
   workload: [['.']],

@@ -26,6 +26,7 @@ const known: Record<string, Record<string, string>> = {
   'native/engine/base/memory.c': {
     'return aligned_alloc(4096, bytes);': 'an alignment that is for speed alone',
   },
+  'native/engine/base/page-tag.h': { '#define TAGGED_BYTES 4096': 'how finely changes are found' },
   'native/engine/base/memory.h': {
     'at a multiple of 4096': 'an alignment that is for speed alone',
   },
@@ -53,6 +54,7 @@ const known: Record<string, Record<string, string>> = {
   'native/gate/options.c': { '#define OPTIONS_MAX 4096': count },
   'native/include/criu-plugin-abi.h': { '#define CRIU_ERRNO_MAX 4095': "the kernel's MAX_ERRNO" },
   'native/include/ghostkeep-proc.h': { '#define GK_NAME_BYTES 4096': buffer },
+  'native/include/ghostkeep-move.h': { '#define GK_MOVE_PAGE_BYTES 4096': 'a number of the stream' },
   'native/workload/pattern.c': { 'uint8_t expected[4096];': buffer },
   'native/workload/shared.c': {
     '*page = mmap(NULL, 4096,': 'a length for mmap(2), which rounds it up; less of it is used',
@@ -67,6 +69,8 @@ const known: Record<string, Record<string, string>> = {
   'src/cli/gate-channel.ts': { 'const longestLineBytes = 4096;': 'the longest line of PROTOCOL.md' },
   'src/criu/ghost-file.ts': { '3n * 4096n': "CRIU's own number, which is the same on all machines" },
   'src/flows/choose/left-out.ts': { '[4096, 100, 2000]': count },
+  'src/flows/receive/fits.ts': { 'const longestPath = 4096;': 'PATH_MAX' },
+  'src/move/patch.ts': { 'const pageBytes = 4096;': 'a number of the stream' },
   'src/flows/dump/copy-one.ts': { 'const mostRanges = 4096;': count },
   'src/flows/try-hooks/workload.ts': { 'Buffer.alloc(4096)': 'the file of shared.c, of which less is used' },
   'src/host/native/layout.ts': { 'GK_NAME_BYTES: 4096': buffer },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <signal.h>
+#include <string.h>
 
 #include "base/io.h"
 #include "base/threads.h"
@@ -13,10 +14,68 @@ static struct window *window_at(struct read_ahead *ahead, uint64_t number)
 	return &ahead->windows[number % AHEAD];
 }
 
-static void read_window(int fd, struct window *window)
+/* Which pages of a block have other tags than before. */
+static unsigned char changed_pages(const unsigned char *now, const unsigned char *before, uint64_t length)
 {
-	window->got = read_full(fd, window->bytes, window->length, window->offset);
-	if (window->got == (int64_t)window->length)
+	unsigned char changed = 0;
+
+	for (uint64_t page = 0; page * PAGE_BYTES < length; page++)
+		if (memcmp(now + page * TAG_BYTES, before + page * TAG_BYTES, TAG_BYTES))
+			changed |= (unsigned char)(1 << page);
+	return changed;
+}
+
+/*
+ * Put the block's entry over the one that the table has, and add it to the tags. A block that the receiver
+ * has acknowledged keeps its entry if each page has the tag that it had then.
+ */
+static unsigned char compare_block(const unsigned char *bytes, uint64_t length, const unsigned char *before,
+				   unsigned char *entry, unsigned char *tags)
+{
+	unsigned char bound[BLOCK_TAGS_BYTES], changed;
+
+	memcpy(bound, tags, sizeof(bound));
+	tags_bind(bound, entry);
+	changed = changed_pages(bound, before, length);
+	if (changed || entry_is_zero(entry) || entry_is_unknown(entry))
+		block_entry(bytes, length, entry);
+	tags_bind(tags, entry);
+	return changed;
+}
+
+static int compare_window(struct read_ahead *ahead, struct window *window)
+{
+	unsigned char before[sizeof(window->tags)];
+	uint64_t first = window->offset / BLOCK_SIZE, count = blocks_of(window->length);
+	int error = table_get(ahead->table, first, count, window->entries);
+
+	if (!error)
+		error = tags_get(ahead->tags, first, count, before);
+	if (error)
+		return error;
+	memset(window->tags, 0, sizeof(window->tags)); /* the last block may have fewer pages */
+	page_tags(ahead->key, window->bytes, window->length, window->tags);
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t at = i * BLOCK_SIZE, rest = window->length - at;
+
+		window->changed[i] =
+			compare_block(window->bytes + at, rest < BLOCK_SIZE ? rest : BLOCK_SIZE,
+				      before + i * BLOCK_TAGS_BYTES, window->entries + i * ENTRY_BYTES,
+				      window->tags + i * BLOCK_TAGS_BYTES);
+	}
+	return 0;
+}
+
+/* A window is compared while it is still in the processor's cache. */
+static void read_window(struct read_ahead *ahead, struct window *window)
+{
+	window->table_got = 0;
+	window->got = read_full(ahead->fd, window->bytes, window->length, window->offset);
+	if (window->got != (int64_t)window->length)
+		return;
+	if (ahead->tags >= 0)
+		window->table_got = compare_window(ahead, window);
+	else
 		block_entries(window->bytes, window->length, window->entries);
 }
 
@@ -51,7 +110,7 @@ static void *help(void *argument)
 			continue;
 		}
 		pthread_mutex_unlock(&ahead->lock);
-		read_window(ahead->fd, window);
+		read_window(ahead, window);
 		pthread_mutex_lock(&ahead->lock);
 		window->is_read = true;
 		pthread_cond_broadcast(&ahead->changed);
@@ -111,7 +170,7 @@ const struct window *read_ahead_next(struct read_ahead *ahead)
 			continue;
 		}
 		pthread_mutex_unlock(&ahead->lock);
-		read_window(ahead->fd, window);
+		read_window(ahead, window);
 		pthread_mutex_lock(&ahead->lock);
 		window->is_read = true;
 	}

@@ -14,7 +14,7 @@
 #include "move/sender.h"
 #include "move/stream.h"
 
-#define GREETING "ghostkeep-move1\n"
+#define GREETING "ghostkeep-move2\n"
 #define BEAT_MS 1000
 
 static struct sender *from_handle(uint64_t handle)
@@ -29,8 +29,7 @@ GK_PUBLIC int gk_send_close(uint64_t handle, struct gk_report *report)
 	memset(report, 0, sizeof(*report));
 	report->data_bytes = sender->acknowledged;
 	(void)gk_link_close((uint64_t)(uintptr_t)sender->link, report);
-	if (sender->table >= 0)
-		close(sender->table);
+	sender_close_table(sender);
 	if (sender->tables >= 0)
 		close(sender->tables);
 	free(sender->ghosts);
@@ -82,7 +81,7 @@ GK_PUBLIC int gk_send_open(int to, int from, uint32_t patience_ms, uint32_t stal
 	memset(report, 0, sizeof(*report));
 	if (!sender)
 		return fail(report, -ENOMEM, 0, "cannot send");
-	sender->tables = sender->table = -1;
+	sender->tables = sender->table = sender->tags = -1;
 	sender->stall_ms = stall_ms;
 	sender->open_until_ms = now_ms() + open_ms;
 	sender->awaited = FRAME_WELCOME;
@@ -110,10 +109,12 @@ GK_PUBLIC int gk_send_open(int to, int from, uint32_t patience_ms, uint32_t stal
 GK_PUBLIC int gk_send_tables(uint64_t handle, int folder, struct gk_report *report)
 {
 	struct sender *sender = from_handle(handle);
+	int error;
 
 	memset(report, 0, sizeof(*report));
 	sender->tables = fcntl(folder, F_DUPFD_CLOEXEC, 3);
-	return sender->tables < 0 ? fail(report, -errno, 0, "cannot use the folder of the tables") : 0;
+	error = sender->tables < 0 ? -errno : tag_key_open(sender->tables, "key", &sender->key);
+	return error ? fail(report, error, 0, "cannot use the folder of the tables") : 0;
 }
 
 GK_PUBLIC int gk_send_patiently(uint64_t handle, uint32_t stall_ms, struct gk_report *report)

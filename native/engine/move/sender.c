@@ -22,26 +22,56 @@ void sender_stirred(struct sender *sender)
 		link_until(sender->link, now_ms() + sender->stall_ms);
 }
 
+/* Open a file of the folder tables. Returns a descriptor, or a negative errno. */
+static int open_table(const struct sender *sender, const char *key, const char *kind)
+{
+	char name[KEY_BYTES + 16];
+	struct stat about;
+	int fd, error = 0;
+
+	(void)snprintf(name, sizeof(name), "%s.%s", key, kind);
+	fd = openat(sender->tables, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &about) < 0)
+		error = -errno;
+	else if (!S_ISREG(about.st_mode))
+		error = -EINVAL;
+	if (error)
+		close(fd);
+	return error ? error : fd;
+}
+
+void sender_close_table(struct sender *sender)
+{
+	if (sender->table >= 0)
+		close(sender->table);
+	if (sender->tags >= 0)
+		close(sender->tags);
+	sender->table = sender->tags = -1;
+}
+
 /* Only one table is open at a time, because there may be thousands of ghosts. */
 int sender_table(struct sender *sender, uint32_t handle, struct gk_report *report)
 {
-	const char *key = sender->ghosts[handle].key;
-	char name[KEY_BYTES + sizeof(".table")];
-	struct stat about;
+	const struct sent_ghost *ghost = &sender->ghosts[handle];
+	int fd;
 
 	if (sender->table >= 0 && sender->table_of == handle)
 		return 0;
-	if (sender->table >= 0)
-		close(sender->table);
-	(void)snprintf(name, sizeof(name), "%s.table", key);
-	sender->table =
-		openat(sender->tables, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-	if (sender->table < 0)
-		return table_failed(report, -errno, "open", key);
+	sender_close_table(sender);
+	if (ghost->size >= TAGGED_SIZE) {
+		fd = open_table(sender, ghost->key, "tags");
+		if (fd < 0)
+			return table_failed(report, fd, "open the tags beside", ghost->key);
+		sender->tags = fd;
+	}
+	fd = open_table(sender, ghost->key, "table");
+	if (fd < 0)
+		return table_failed(report, fd, "open", ghost->key);
+	sender->table = fd;
 	sender->table_of = handle;
-	if (fstat(sender->table, &about) < 0)
-		return table_failed(report, -errno, "look at", key);
-	return S_ISREG(about.st_mode) ? 0 : table_failed(report, -EINVAL, "use", key);
+	return 0;
 }
 
 int64_t sender_add(struct sender *sender, const char *key, uint64_t size, struct gk_report *report)
@@ -69,13 +99,18 @@ int64_t sender_add(struct sender *sender, const char *key, uint64_t size, struct
 }
 
 void sender_note(struct sender *sender, uint32_t sequence, uint32_t handle, uint64_t block, uint32_t count,
-		 const unsigned char *entries)
+		 const unsigned char *entries, const unsigned char *tags)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct pending *one = &sender->pending[(sender->first + sender->count++) % WINDOW_BLOCKS];
 
-		*one = (struct pending){ .sequence = sequence, .handle = handle, .block = block + i };
+		one->sequence = sequence;
+		one->handle = handle;
+		one->block = block + i;
+		one->has_tags = tags != NULL;
 		memcpy(one->entry, entries + (size_t)i * ENTRY_BYTES, ENTRY_BYTES);
+		if (tags)
+			memcpy(one->tags, tags + (size_t)i * BLOCK_TAGS_BYTES, BLOCK_TAGS_BYTES);
 	}
 }
 
@@ -91,16 +126,17 @@ int sender_make_room(struct sender *sender, uint32_t count, struct gk_report *re
 
 /*
  * Take an acknowledgement: the blocks of all frames up to this one are on the receiver's disk. The
- * table's entries of blocks in a row are written at once.
+ * entries of blocks in a row are written at once, and so are their tags.
  */
 static int take_ack(struct sender *sender, uint32_t sequence, struct gk_report *report)
 {
-	unsigned char entries[DATA_BLOCKS * ENTRY_BYTES];
+	unsigned char entries[DATA_BLOCKS * ENTRY_BYTES], tags[DATA_BLOCKS * BLOCK_TAGS_BYTES];
 
 	if (sequence >= sender->next)
 		return fail(report, -EBADMSG, 0, "the receiver acknowledged a frame that was not sent");
 	while (sender->count > 0 && sender->pending[sender->first].sequence <= sequence) {
 		struct pending start = sender->pending[sender->first];
+		bool has_tags = true;
 		uint32_t run = 0;
 		int error;
 
@@ -110,12 +146,17 @@ static int take_ack(struct sender *sender, uint32_t sequence, struct gk_report *
 			if (one->sequence > sequence || one->handle != start.handle ||
 			    one->block != start.block + run)
 				break;
+			has_tags &= one->has_tags;
+			memcpy(tags + (size_t)run * BLOCK_TAGS_BYTES, one->tags, BLOCK_TAGS_BYTES);
 			memcpy(entries + (size_t)run++ * ENTRY_BYTES, one->entry, ENTRY_BYTES);
 		}
 		error = sender_table(sender, start.handle, report);
 		if (error)
 			return error;
-		error = table_put(sender->table, start.block, run, entries);
+		if (sender->tags >= 0 && has_tags)
+			error = tags_put(sender->tags, start.block, run, tags);
+		if (!error)
+			error = table_put(sender->table, start.block, run, entries);
 		if (error)
 			return table_failed(report, error, "write", sender->ghosts[start.handle].key);
 		sender->first = (sender->first + run) % WINDOW_BLOCKS;
@@ -124,6 +165,20 @@ static int take_ack(struct sender *sender, uint32_t sequence, struct gk_report *
 		sender_stirred(sender);
 	}
 	return 0;
+}
+
+/*
+ * The receiver asks for blocks of a `patch`, too, and acknowledges that frame later. The acknowledgement must
+ * not say that it has them.
+ */
+static void forget_pending(struct sender *sender, uint64_t handle, uint64_t first, uint64_t count)
+{
+	for (uint32_t i = 0; i < sender->count; i++) {
+		struct pending *one = &sender->pending[(sender->first + i) % WINDOW_BLOCKS];
+
+		if (one->handle == handle && one->block >= first && one->block - first < count)
+			memset(one->entry, 0xff, ENTRY_BYTES);
+	}
 }
 
 static int take_need(struct sender *sender, const unsigned char *payload, struct gk_report *report)
@@ -137,6 +192,7 @@ static int take_need(struct sender *sender, const unsigned char *payload, struct
 	    length > sender->ghosts[handle].size - offset)
 		return fail(report, -EBADMSG, offset, "the receiver asked for a range that no ghost has");
 	sender->ghosts[handle].needed = true;
+	forget_pending(sender, handle, offset / BLOCK_SIZE, blocks_of(length));
 	error = sender_table(sender, (uint32_t)handle, report);
 	if (error)
 		return error;

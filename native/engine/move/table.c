@@ -55,21 +55,53 @@ void block_entries(const unsigned char *bytes, uint64_t length, unsigned char *e
 	}
 }
 
-int table_get(int fd, uint64_t first, uint64_t count, unsigned char *entries)
+void tags_bind(unsigned char *tags, const unsigned char *entry)
 {
-	int64_t got = read_full(fd, entries, count * ENTRY_BYTES, first * ENTRY_BYTES);
+	for (unsigned int i = 0; i < BLOCK_TAGS_BYTES; i += sizeof(uint64_t)) {
+		uint64_t word, other;
+
+		memcpy(&word, tags + i, sizeof(word));
+		memcpy(&other, entry + i % ENTRY_BYTES, sizeof(other));
+		word += other;
+		memcpy(tags + i, &word, sizeof(word));
+	}
+}
+
+static int get(int fd, unsigned char *to, uint64_t length, uint64_t offset)
+{
+	int64_t got = read_full(fd, to, length, offset);
 
 	if (got < 0)
 		return (int)got;
-	memset(entries + got, 0, count * ENTRY_BYTES - (uint64_t)got);
+	memset(to + got, 0, length - (uint64_t)got);
 	return 0;
+}
+
+static int put(int fd, const unsigned char *from, uint64_t length, uint64_t offset)
+{
+	struct iovec piece = { (void *)(uintptr_t)from, length };
+
+	return writev_full(fd, &piece, 1, offset);
+}
+
+int table_get(int fd, uint64_t first, uint64_t count, unsigned char *entries)
+{
+	return get(fd, entries, count * ENTRY_BYTES, first * ENTRY_BYTES);
 }
 
 int table_put(int fd, uint64_t first, uint64_t count, const unsigned char *entries)
 {
-	struct iovec piece = { (void *)(uintptr_t)entries, count * ENTRY_BYTES };
+	return put(fd, entries, count * ENTRY_BYTES, first * ENTRY_BYTES);
+}
 
-	return writev_full(fd, &piece, 1, first * ENTRY_BYTES);
+int tags_get(int fd, uint64_t first, uint64_t count, unsigned char *tags)
+{
+	return get(fd, tags, count * BLOCK_TAGS_BYTES, first * BLOCK_TAGS_BYTES);
+}
+
+int tags_put(int fd, uint64_t first, uint64_t count, const unsigned char *tags)
+{
+	return put(fd, tags, count * BLOCK_TAGS_BYTES, first * BLOCK_TAGS_BYTES);
 }
 
 int table_set_unknown(int fd, uint64_t first, uint64_t count)

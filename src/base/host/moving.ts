@@ -33,6 +33,18 @@ export interface MovedFiles {
   tableFd: number;
 }
 
+/** A range of a ghost, and those of its pages that the receiver lacks. */
+export interface Patch {
+  offset: bigint;
+  length: bigint;
+  /** BLAKE3 of the entries of all blocks of the range, as they are with these pages. */
+  digest: Uint8Array;
+  /** For each run its first page, counted from the offset, and how many pages it has: 32 bits each. */
+  runs: Uint8Array;
+  /** The pages, one behind the other. */
+  bytes: Uint8Array;
+}
+
 /** Says how a ghost's content becomes an image in the file in which it lies. */
 export interface Shape {
   size: bigint;
@@ -52,6 +64,13 @@ export interface Store {
    * of the blocks were zero before
    */
   write(ghost: MovedFiles, offset: bigint, bytes: Uint8Array): { entries: Buffer; fresh: number };
+  /**
+   * Write the changed pages of a range. The table says `unknown` of their blocks until putEntries.
+   * @returns `entries` that the table shall have for all blocks of the range when the disk has the pages,
+   * undefined where the range has another digest then; `fresh`: how many of the changed blocks were zero
+   * before; `touched`: how many blocks have changed pages
+   */
+  patch(ghost: MovedFiles, patch: Patch): { entries: Buffer | undefined; fresh: number; touched: number };
   /** Make a range zero. @returns how many of its blocks were not zero before */
   zero(ghost: MovedFiles, offset: bigint, length: bigint): bigint;
   /** fsync(2). @throws an errno error */

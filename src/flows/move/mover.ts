@@ -39,7 +39,7 @@ export interface Patience {
 
 /** A receiver that copies and digests more slowly than 16 MiB a second is taken for one that hangs. */
 const leastBytesPerMs = 16_384n;
-const longestSealMs = 24 * 3600 * 1000;
+const longestStepMs = 24 * 3600 * 1000;
 
 export class Mover {
   #connection: Connection | undefined;
@@ -49,8 +49,6 @@ export class Mover {
    * connection over which something was acknowledged resets it.
    */
   #until: number | undefined;
-  /** How long a step of the seal may take, in ms, while processes may be frozen; 0 for no limit. */
-  #sealMs = 0;
 
   constructor(
     private readonly context: Context,
@@ -121,14 +119,20 @@ export class Mover {
    * From now on files are sent. They go over the connection of the dump if there is one, because starting
    * another takes time in which processes may be frozen. If that connection is lost, the next one is for
    * files alone.
-   * @param bytes of ghosts and files, because a receiver may have to copy all of them, and needs time for
-   * that
    */
-  becomeForImages(bytes: bigint): void {
-    const { resumeMs, isUrgent } = this.patience;
+  becomeForImages(): void {
     this.purpose = 'images';
-    this.#sealMs = isUrgent ? Math.min(resumeMs + Number(bytes / leastBytesPerMs), longestSealMs) : 0;
-    this.#connection?.waitForSteps(this.#sealMs);
+  }
+
+  /**
+   * Sets how long the receiver may take for each of the next steps, in which it may have to copy and digest
+   * BYTES: those of one file, or of everything at the seal. There is no limit if no process can be frozen.
+   */
+  allowFor(connection: Connection, bytes: bigint): void {
+    const { resumeMs, isUrgent } = this.patience;
+    connection.waitForSteps(
+      isUrgent ? Math.min(resumeMs + Number(bytes / leastBytesPerMs), longestStepMs) : 0,
+    );
   }
 
   /** Does WORK with a connection, and again with the next one where it is lost. */
@@ -209,7 +213,7 @@ export class Mover {
     const connection = await Connection.open(context, target, purpose, {
       patienceMs,
       ...(isUrgent ? { openMs: Math.ceil(Math.min(patienceMs, leftMs)) } : {}),
-      ...(isUrgent ? { stallMs: purpose === 'images' ? this.#sealMs : resumeMs } : {}),
+      ...(isUrgent ? { stallMs: resumeMs } : {}),
     });
     this.#connection = connection;
     this.receiver = connection.receiver;

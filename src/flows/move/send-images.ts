@@ -54,14 +54,17 @@ export async function sendOwned(
   const { files } = context.host;
   const where = files.realPath(images);
   const manifest = readMoved(context, images, where);
-  mover.becomeForImages(bytesOf(context, images, manifest));
+  const bytes = bytesOf(context, images, manifest);
+  mover.becomeForImages();
   let sent = { files: 0, bytes: 0n };
   let mayBeSealed = manifest.moved?.complete === true && isSame(manifest.moved.to, target.shown);
   try {
     await mover.withConnection(async connection => {
       assertReceiver(connection, manifest, target, where);
-      sent = await sendFiles(context, connection, images);
-      await sendManifest(context, connection, images, manifest);
+      const allow = (some: bigint) => mover.allowFor(connection, some);
+      sent = await sendFiles(context, connection, images, allow);
+      await sendManifest(context, connection, images, manifest, allow);
+      allow(bytes);
       mayBeSealed = true;
       await connection.seal(ghostsOf(manifest), manifest.moved?.gone ?? [], manifest.moved?.dump);
     });
@@ -124,7 +127,13 @@ function assertReceiver(
   );
 }
 
-async function sendFiles(context: Context, connection: Connection, images: string) {
+/** @param allow is told before each file how large it is */
+async function sendFiles(
+  context: Context,
+  connection: Connection,
+  images: string,
+  allow: (bytes: bigint) => void,
+) {
   const { files } = context.host;
   const sent = { files: 0, bytes: 0n };
   const names = files.list(images);
@@ -140,6 +149,7 @@ async function sendFiles(context: Context, connection: Connection, images: strin
     const fd = files.open(path);
     try {
       const { size, mode } = files.stat(fd);
+      allow(size);
       await connection.sendFile({ name, size: Number(size), mode: mode & 0o777 }, fd);
       sent.files += 1;
       sent.bytes += size;
@@ -171,6 +181,7 @@ async function sendManifest(
   connection: Connection,
   images: string,
   manifest: Manifest,
+  allow: (bytes: bigint) => void,
 ): Promise<void> {
   const { files } = context.host;
   const { moved: _, ...rest } = manifest;
@@ -180,7 +191,9 @@ async function sendManifest(
   const fd = files.open(path);
   try {
     files.remove(path);
-    await connection.sendFile({ name: manifestName, size: Number(files.stat(fd).size), mode: 0o600 }, fd);
+    const { size } = files.stat(fd);
+    allow(size);
+    await connection.sendFile({ name: manifestName, size: Number(size), mode: 0o600 }, fd);
   } finally {
     files.close(fd);
   }

@@ -5,6 +5,7 @@
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { bytesFromBase64 } from '../../base/text/base64.js';
+import { pathFromText } from '../../base/text/path-bytes.js';
 import { parseDev } from '../../base/units.js';
 import { decodeGhostHead, encodeGhostHead } from '../../criu/ghost-file.js';
 import { arrivedFolder, movedName } from '../../image/layout.js';
@@ -13,15 +14,45 @@ import type { Sealing } from '../../move/reader.js';
 import type { Context } from '../context.js';
 import { headDifferences } from '../restore/verify.js';
 
+const longestPath = 4096;
+
 /** @throws MANIFEST_INVALID */
 export function assertWhole({ state, ghosts }: Manifest, where: string): void {
   const packed = ghosts.find(ghost => ghost.layer !== undefined);
-  if (state === 'sealed' && !packed) return;
+  const problem = packed
+    ? 'is of a packed dump'
+    : state === 'sealed'
+      ? (twiceIn(ghosts) ?? oddPathIn(ghosts))
+      : 'is not of a sealed dump';
+  if (problem === undefined) return;
   throw new GhostkeepError(
     'MANIFEST_INVALID',
     where,
-    `cannot seal ${where}: the manifest that arrived is ${packed ? 'of a packed dump' : 'not of a sealed dump'}`,
+    `cannot seal ${where}: the manifest that arrived ${problem}`,
   );
+}
+
+/** CRIU finds a ghost by its id, and `restore --ghost` does. So an id that two ghosts have names neither. */
+function twiceIn(ghosts: readonly ManifestGhost[]): string | undefined {
+  for (const field of ['id', 'image'] as const) {
+    const seen = new Set<number | string>();
+    for (const ghost of ghosts) {
+      if (seen.has(ghost[field])) return `has two ghosts with the ${field} ${ghost[field]}`;
+      seen.add(ghost[field]);
+    }
+  }
+  return undefined;
+}
+
+/** The kernel shows no path that is so long, or that has a part `.` or `..`. Source: limits.h, PATH_MAX */
+function oddPathIn(ghosts: readonly ManifestGhost[]): string | undefined {
+  for (const ghost of ghosts)
+    for (const text of [ghost, ...ghost.paths]) {
+      const path = pathFromText(text).toString('latin1');
+      if (path.length < longestPath && !/(^|\/)\.\.?(\/|$)/.test(path)) continue;
+      return `has a path for ${ghost.image} that no kernel shows (${JSON.stringify(path.slice(0, 100))})`;
+    }
+  return undefined;
 }
 
 /**

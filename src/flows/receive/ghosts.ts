@@ -4,7 +4,7 @@
  * whose disk fails, never takes wrong bytes for the right ones.
  */
 import { errnoOf } from '../../base/errors.js';
-import type { MovedFiles } from '../../base/host/host.js';
+import type { MovedFiles, Patch } from '../../base/host/host.js';
 import { folder, makingName, movedKey, movedName, movedTableName } from '../../image/layout.js';
 import { blockBytes } from '../../move/frames.js';
 import type { Context } from '../context.js';
@@ -12,6 +12,11 @@ import type { Room } from './room.js';
 
 /** The receiver acknowledges at least this often. */
 const ackEveryBytes = 16n << 20n;
+/**
+ * A block of a patch counts for so much, whatever its pages have: the sender counts it as a block that waits
+ * for its acknowledgement, and may have 4,096 of them.
+ */
+const patchedBlockBytes = blockBytes / 2n;
 /** If so many ghosts wait for the disk, they are written to it and closed. */
 const mostOpen = 256;
 /** From so many files on, one syncfs(2) is faster than an fsync(2) for each. */
@@ -69,6 +74,21 @@ export class Ghosts {
     ghost.pending.push({ first: offset / blockBytes, entries });
     this.#unsynced += BigInt(bytes.length);
     this.room.take(BigInt(fresh) * blockBytes);
+  }
+
+  /**
+   * Writes the changed pages of a range. @returns true if the whole range then is what the sender has. If
+   * not, the blocks that were changed stay unknown.
+   */
+  patch(patch: Patch): boolean {
+    const ghost = this.#open();
+    ghost.isDirty = true;
+    const { entries, fresh, touched } = this.#store.patch(ghost, patch);
+    if (entries) ghost.pending.push({ first: patch.offset / blockBytes, entries });
+    // The entries of the whole range are in memory until the next acknowledgement.
+    this.#unsynced += BigInt(touched) * patchedBlockBytes + BigInt(entries?.length ?? 0);
+    this.room.take(BigInt(fresh) * blockBytes);
+    return entries !== undefined;
   }
 
   zero(offset: bigint, length: bigint): void {

@@ -1,7 +1,7 @@
 /** Receives ghosts, and CRIU's files, from another host: src/move/PROTOCOL.md. */
 import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
-import type { Link } from '../../base/host/host.js';
+import type { Link, Patch } from '../../base/host/host.js';
 import { arrivedFolder } from '../../image/layout.js';
 import { streamError } from '../../move/frames.js';
 import type { MoveCommitted, MoveHello, MoveWelcome } from '../../move/messages.js';
@@ -135,9 +135,11 @@ class Receiving implements Operations {
   }
 
   same(offset: bigint, length: bigint, digest: Buffer): void {
-    if (this.#open().ghosts.isSame(offset, length, digest)) return;
-    this.#needs += 1;
-    this.peer.need(this.#handle, offset, length);
+    if (!this.#open().ghosts.isSame(offset, length, digest)) this.#need(offset, length);
+  }
+
+  patch(patch: Patch): void {
+    if (!this.#open().ghosts.patch(patch)) this.#need(patch.offset, patch.length);
   }
 
   end(): void {
@@ -233,6 +235,11 @@ class Receiving implements Operations {
       writeReceiver(files, images, receiver);
     }
     this.#hasBegun = true;
+  }
+
+  #need(offset: bigint, length: bigint): void {
+    this.#needs += 1;
+    this.peer.need(this.#handle, offset, length);
   }
 
   #ack(): void {

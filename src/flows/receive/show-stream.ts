@@ -30,6 +30,10 @@ function printer(print: (line: string) => void): Operations {
     zero: (offset, length, isAllocated) =>
       print(`  ${isAllocated ? 'unwritten' : 'zero'} ${range(offset, length)}`),
     same: (offset, length, digest) => print(`  same ${range(offset, length)} ${digest.toString('hex')}`),
+    patch: ({ offset, length, digest, bytes }) =>
+      print(
+        `  patch ${range(offset, length)} ${Buffer.from(digest).toString('hex')}, ${bytes.byteLength} bytes`,
+      ),
     end: () => print('  end'),
     commit: keys => print(`commit ${keys.join(' ')}`),
     file: ({ name, size, mode }) => print(`file ${name}, ${size} bytes, mode ${mode.toString(8)}`),

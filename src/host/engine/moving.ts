@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
-import type { Frame, Link, MovedFiles, Moving, Shape, Store } from '../../base/host/host.js';
+import type { Frame, Link, MovedFiles, Moving, Patch, Shape, Store } from '../../base/host/host.js';
 import { call } from '../native/call.js';
 import { layerName, values } from '../native/layout.js';
 
@@ -64,6 +64,22 @@ const store: Store = {
     const fresh = Buffer.alloc(4);
     call('gk_store_data', dataFd, tableFd, offset, bytes, bytes.byteLength, entries, fresh);
     return { entries, fresh: fresh.readUInt32LE() };
+  },
+
+  patch({ dataFd, tableFd }: MovedFiles, { offset, length, digest, runs, bytes }: Patch) {
+    const entries = Buffer.alloc(Math.ceil(Number(length) / blockBytes) * entryBytes);
+    const counts = Buffer.alloc(12);
+    // biome-ignore format: each buffer stands beside its length
+    call(
+      'gk_store_patch', dataFd, tableFd, offset, length, digest,
+      runs, runs.byteLength / 8, bytes, bytes.byteLength, entries, counts,
+    );
+    const [matches, fresh, touched] = [0, 4, 8].map(at => counts.readUInt32LE(at)) as [
+      number,
+      number,
+      number,
+    ];
+    return { entries: matches ? entries : undefined, fresh, touched };
   },
 
   zero({ dataFd, tableFd }: MovedFiles, offset: bigint, length: bigint) {

@@ -76,6 +76,8 @@ const signatures = {
   gk_link_close: 'int gk_link_close(uint64_t, void *)',
   gk_store_resize: 'int gk_store_resize(int, int, uint64_t, void *)',
   gk_store_data: 'int gk_store_data(int, int, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_store_patch:
+    'int gk_store_patch(int, int, uint64_t, uint64_t, void *, void *, uint32_t, void *, uint32_t, void *, void *, void *)',
   gk_store_zero: 'int gk_store_zero(int, int, uint64_t, uint64_t, void *, void *)',
   gk_store_sync: 'int gk_store_sync(int, uint32_t, void *)',
   gk_shape_runs: 'int gk_shape_runs(int, uint64_t, void *, uint32_t, void *, void *)',

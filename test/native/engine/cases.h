@@ -23,6 +23,7 @@ void bulk_cases(const struct place *place);				     /* many in a call */
 void small_cases(const struct place *place);				     /* digest, times, xattrs, open */
 
 void sending_cases(const struct place *place);	  /* ghosts to another host */
+void tag_cases(const struct place *place);	  /* pages that have changed */
 void moving_cases(const struct place *place);	  /* to another host */
 void shaping_cases(const struct place *place);	  /* images of what has arrived */
 void read_ahead_cases(const struct place *place); /* ghosts are read by many threads */

@@ -96,6 +96,7 @@ void read_ahead_cases(const struct place *place)
 			       0,
 		       "no room");
 	}
+	ahead->table = ahead->tags = -1;
 	read_ahead_open(ahead, ghost, bytes);
 	expect_range(ahead, 0, size);
 	expect_range(ahead, 2 * DATA_BYTES, 3 * DATA_BYTES);

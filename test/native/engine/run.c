@@ -61,6 +61,7 @@ static int run_cases(void)
 	bulk_cases(&places[CWD]);
 	bulk_cases(&places[TMPFS]);
 	sending_cases(&places[TMPFS]);
+	tag_cases(&places[TMPFS]);
 	moving_cases(&places[CWD]);
 	moving_cases(&places[TMPFS]);
 	shaping_cases(&places[CWD]);

@@ -15,7 +15,7 @@
 /* On a busy machine a thread waits for a processor now and then, and nobody is dead. */
 #define PATIENCE_MS 800
 #define STALL_MS 1200
-#define GREETING "ghostkeep-move1\n"
+#define GREETING "ghostkeep-move2\n"
 
 enum type {
 	HELLO = 1,

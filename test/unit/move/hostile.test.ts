@@ -35,6 +35,11 @@ function relying(): Operations {
       assert.ok(length <= 16n << 20n && digest.length === 32);
       range(offset, length);
     },
+    patch({ offset, length, digest, runs, bytes }) {
+      assert.ok(length <= 16n << 20n && digest.length === 32 && bytes.byteLength > 0);
+      assert.ok(runs.byteLength % 8 === 0 && runs.byteLength <= 8 * 192);
+      range(offset, length);
+    },
     end() {
       assert.ok(ghost && (ghost.isRepair || ghost.at === ghost.size));
       ghost = undefined;

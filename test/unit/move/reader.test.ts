@@ -169,6 +169,38 @@ describe('the reader of a stream', () => {
       ghost,
       ['data', payloads.data(0, 0n, block.subarray(1))],
     ],
+    ...(
+      [
+        ['without a run', /0 runs/, [], 0],
+        ['of an empty run', /0 pages/, [[0, 0]], 0],
+        ['behind its range', /1 pages where/, [[8, 1]], 4096],
+        [
+          'whose runs overlap',
+          /2 pages where/,
+          [
+            [0, 2],
+            [1, 2],
+          ],
+          16384,
+        ],
+        ['with more bytes than its runs', /4097 bytes/, [[0, 1]], 4097],
+        ['with fewer bytes than its runs', /4095 bytes/, [[0, 1]], 4095],
+        ['whose runs pass 32 bits', /where there are none/, [[0, 0xffffffff]], 4096],
+      ] as [string, RegExp, [number, number][], number][]
+    ).map(([what, why, runs, bytes]): [string, RegExp, ...Sent[]] => [
+      `a patch ${what}`,
+      why,
+      hello,
+      ghost,
+      ['patch', payloads.patch(0, 0n, 32768n, digest, runs, Buffer.alloc(bytes))],
+    ]),
+    [
+      'a patch that ends inside its runs',
+      /inside its list/,
+      hello,
+      ghost,
+      ['patch', payloads.patch(0, 0n, 32768n, digest, [[0, 1]], Buffer.alloc(0)).subarray(0, 68)],
+    ],
     ['an empty range', /0 bytes/, hello, ghost, ['zero', payloads.zero(0, 0n, 0n)]],
     ['a gap', /end at 0/, hello, ghost, rest],
     ['a range twice', /end at 16384/, hello, ghost, data, data],

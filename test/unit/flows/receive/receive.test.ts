@@ -205,6 +205,35 @@ describe('a receiver', () => {
     assert.equal(needsOf(await send(unchanged(longer))), 1);
   });
 
+  it('a receiver takes the pages of a patch, and asks for the range if they do not make it what the sender has', async t => {
+    const { send, content } = place(t);
+    await send(round(a));
+    const changed = Buffer.from(a);
+    changed.fill(1, 4096, 8192);
+    changed.fill(2, 2 * block + 8192, 3 * block);
+    const patched = (pages: Buffer[]) => {
+      const stream = new Stream().hello('round');
+      stream.add('ghost', payloads.ghost(stream.nextHandle(), BigInt(a.length), key));
+      const runs = [
+        [1, 1],
+        [10, 2],
+      ] as const;
+      const range = [0, 0n, BigInt(a.length)] as const;
+      stream.add('patch', payloads.patch(...range, digestOf(changed), runs, Buffer.concat(pages)));
+      stream.add('end', payloads.end(0, BigInt(a.length)));
+      stream.add('commit', payloads.commit([key]));
+      return stream;
+    };
+    const pages = [changed.subarray(4096, 8192), changed.subarray(2 * block + 8192)];
+    const wrong = await send(patched([pages[0] as Buffer, Buffer.alloc(8192)]));
+    assert.deepEqual(typesOf(wrong), ['welcome', 'need', 'ack', 'committed', 'fail']);
+    assert.equal(needsOf(await send(unchanged(a))), 1, 'a block that was patched wrongly is unknown');
+    await send(round(a));
+    assert.deepEqual(typesOf(await send(patched(pages))), ['welcome', 'ack', 'committed']);
+    assert.ok(content().equals(changed));
+    assert.equal(needsOf(await send(unchanged(changed))), 0);
+  });
+
   it('a receiver takes a repair in the same connection in which it has asked for the blocks', async t => {
     const { send, content } = place(t);
     const stream = unchanged(a);
@@ -285,7 +314,7 @@ describe('a receiver', () => {
     const other = await send(
       Buffer.concat([Buffer.from('ghostkeep-move9\n'), cut(round(a), 0).subarray(16)]),
     );
-    ghostkeepError('MOVE_VERSION', /sender speaks version 9 .* speaks version 1/)(other.error);
+    ghostkeepError('MOVE_VERSION', /sender speaks version 9 .* speaks version 2/)(other.error);
     assert.deepEqual(typesOf(other), ['fail']);
     ghostkeepError(
       'MOVE_VERSION',
