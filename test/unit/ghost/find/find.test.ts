@@ -51,6 +51,16 @@ describe('findGhosts', () => {
     assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu']);
   });
 
+  it('when two files lost their names in the ticks of their births, one number of both is two ghosts', () => {
+    const old = opened(fakeFile({ birthtimeNs: 1n, ctimeNs: 1n }), deleted);
+    const young = opened(fakeFile({ birthtimeNs: 2n, ctimeNs: 2n }), '/data/new (deleted)');
+    const { ghosts } = findIn({ fds: { 3: old, 4: young } });
+    assert.deepEqual(
+      ghosts.map(ghost => ghost.holders.map(({ fd }) => fd)),
+      [[3], [4]],
+    );
+  });
+
   it('when many holders have the same inode, it is one ghost with all holders and with a key for each mount', () => {
     const { processes } = fakeHost();
     const file = fakeFile();
