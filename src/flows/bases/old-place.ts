@@ -4,8 +4,8 @@ import { holderOf } from '../directory/owner.js';
 import { prepareFolder } from './base-file.js';
 
 /**
- * Calls MOVE, which moves bases back into IMAGES. Somebody else may write into that directory by now, or it may
- * hold a checkpoint. So we own it meanwhile, and wait for nobody.
+ * Calls MOVE, which moves bases back into IMAGES. Somebody else may write into that directory by now, or it
+ * may hold a checkpoint. So we own it meanwhile, and wait for nobody.
  * @throws IN_USE, BAD_INPUT, PERMISSION, an errno error: before MOVE is called
  */
 export function intoOldPlace(context: Context, images: string, move: () => void): void {
