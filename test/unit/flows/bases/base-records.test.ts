@@ -111,8 +111,8 @@ describe('a record of bases', () => {
     assert.equal(files.open_.size, 0);
   });
 
-  it('when a process that watches bases was killed, another one is started with the same arguments', () => {
-    const { context, files, processes } = host();
+  it('when a process that watches bases was killed, another one is started for the same starter', () => {
+    const { context, files } = host();
     files.folders.add(records);
     for (const [name, words] of Object.entries({
       'watch-1-2.lock': '268435457 77 1234 /a folder\n',
