@@ -51,6 +51,18 @@ describe('findGhosts', () => {
     assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu']);
   });
 
+  for (const unread of ['maps', 'mounts'] as const)
+    it(`when the ${unread} of a process are too long, scan says so, and a search for named files fails`, () => {
+      const { processes } = fakeHost();
+      processes.add(100, { fds: { 3: opened(fakeFile(), deleted) } });
+      processes[unread] = () => {
+        throw errno('EFBIG', unread);
+      };
+      const { unseen } = findGhosts(processes, [100]);
+      assert.match(unseen.map(({ why }) => why).join(), /EFBIG/);
+      assert.throws(() => findGhosts(processes, [100], undefined, { named: true }), /EFBIG/);
+    });
+
   it('when two files lost their names in the ticks of their births, one number of both is two ghosts', () => {
     const old = opened(fakeFile({ birthtimeNs: 1n, ctimeNs: 1n }), deleted);
     const young = opened(fakeFile({ birthtimeNs: 2n, ctimeNs: 2n }), '/data/new (deleted)');
