@@ -27,7 +27,7 @@ export type { Found };
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 /** One such refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
-/** CRIU itself sees what is behind too many mappings or mounts. Of a shared /dev/shm it copies nothing. */
+/** CRIU sees what is behind too many mappings or mounts, but copies no file of a shared /dev/shm. */
 const tooLong = 'EFBIG';
 
 /**

@@ -170,7 +170,7 @@ export class NamedFiles {
     try {
       return this.mounts.devicesAt(pid, shmPath, shmFilesystem);
     } catch (error) {
-      // Of a process with too many mounts we do not know whether it has a /dev/shm.
+      // If a process has too many mounts, we do not know whether it has a /dev/shm.
       if (errnoOf(error) === undefined || errnoOf(error) === 'EFBIG') throw error;
       return new Set();
     }

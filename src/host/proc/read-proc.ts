@@ -8,8 +8,8 @@ import fs from 'node:fs';
 const portionBytes = 65_536;
 
 /**
- * Half a million mappings, or a hundred thousand mounts, have shorter texts. Reading and parsing as much takes
- * seconds, and a container may be frozen meanwhile.
+ * Half a million mappings, or a hundred thousand mounts, have shorter texts. To read and parse this much
+ * takes seconds, and a container may be frozen meanwhile.
  */
 export const mostBytes = 64 << 20;
 
