@@ -8,10 +8,10 @@ import fs from 'node:fs';
 const portionBytes = 65_536;
 
 /**
- * Half a million mappings, or a hundred thousand mounts, have shorter texts. To read and parse this much
- * takes seconds, and a container may be frozen meanwhile.
+ * A quarter of a million mappings, or a hundred thousand mounts, have shorter texts. To read and parse this
+ * much takes seconds, and a container may be frozen meanwhile.
  */
-export const mostBytes = 64 << 20;
+export const mostBytes = 32 << 20;
 
 /** @throws EFBIG where FILE has more than MOST bytes, and other errno errors */
 export function readProc(file: string, most = mostBytes): Buffer {

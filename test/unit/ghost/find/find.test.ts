@@ -63,6 +63,22 @@ describe('findGhosts', () => {
       assert.throws(() => findGhosts(processes, [100], undefined, { named: true }), /EFBIG/);
     });
 
+  it('when the mounts of a process are too long, they are not read again for each of its ghosts', () => {
+    const { processes } = fakeHost();
+    const fds = Array.from({ length: 50 }, (_, fd) => [
+      fd,
+      opened(fakeFile({ ino: BigInt(fd + 1) }), deleted),
+    ]);
+    processes.add(100, { fds: Object.fromEntries(fds) });
+    let reads = 0;
+    processes.mounts = () => {
+      reads += 1;
+      throw errno('EFBIG', 'mountinfo');
+    };
+    assert.ok(findGhosts(processes, [100]).unseen.length > 0);
+    assert.ok(reads < 5, `${reads} reads`);
+  });
+
   it('when two files lost their names in the ticks of their births, one number of both is two ghosts', () => {
     const old = opened(fakeFile({ birthtimeNs: 1n, ctimeNs: 1n }), deleted);
     const young = opened(fakeFile({ birthtimeNs: 2n, ctimeNs: 2n }), '/data/new (deleted)');
