@@ -27,8 +27,8 @@ export interface AttributeRoom {
 }
 
 /**
- * The attributes of one ghost may have half a gigabyte, and are in memory while all is frozen. So a dump whose
- * attributes alone are larger than a manifest may be fails at once.
+ * The attributes of one ghost may have half a gigabyte, and are in memory while all is frozen. So a dump
+ * whose attributes alone are larger than a manifest may be fails at once.
  */
 export const attributeRoom = (): AttributeRoom => ({ left: bounds.manifest.bytes });
 

@@ -200,7 +200,7 @@ function whole() {
 }
 
 describe('when ghosts have very many extended attributes', () => {
-  it('the dump fails once all have more bytes than a manifest may, and reads no more of them', async () => {
+  it('when all attributes have more bytes than a manifest may, the dump fails, and reads no more of them', async () => {
     const context = fakeContext(fakeHost());
     const fds = Object.fromEntries(
       [3, 4, 5, 6].map(fd => [fd, opened(fakeFile({ ino: BigInt(fd) }), deleted)] as const),

@@ -236,7 +236,7 @@ function spoil(image: number, pick: Random): void {
 }
 
 describe('extended attributes', () => {
-  it('when they have more bytes than the caller takes, they are not read to their end', t => {
+  it('when extended attributes have more bytes than the caller takes, they are not read to their end', t => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-attributes-'));
     const fd = fs.openSync(path.join(folder, 'file'), 'w');
     t.after(() => {
