@@ -108,6 +108,12 @@ int gk_stat_cached(const char *path, struct gk_stat *stat, struct gk_report *rep
  */
 int gk_stat_entry(int dir_fd, const char *name, struct gk_stat *stat, struct gk_report *report);
 
+/*
+ * Read the next entries of a folder into buffer, as getdents64(2) gives them, and set got to their bytes. 0
+ * bytes are the end. Node.js reads all entries at once, and a folder of a container may have millions.
+ */
+int gk_read_folder(int dir_fd, void *buffer, uint64_t capacity, uint64_t *got, struct gk_report *report);
+
 struct gk_answer {
 	uint64_t done;	/* 0: nobody was asked about this path, or the server is silent */
 	int64_t error;	/* 0, or a negative errno */

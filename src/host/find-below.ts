@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import { errnoOf } from '../base/errors.js';
 import type { Found } from '../base/host/testbed.js';
+import { entriesOf } from './engine/read-folder.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 /** The search goes this many levels deep. Each level holds a descriptor open. */
@@ -33,16 +34,14 @@ interface Search {
 const open = (folder: string) => fs.openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
 
 function look(search: Search, fd: number, above: string, level = 0): void {
-  const folder = fs.opendirSync(`/proc/self/fd/${fd}`);
   const below: string[] = [];
-  try {
-    for (let entry = folder.readSync(); entry !== null && search.left > 0; entry = folder.readSync()) {
-      search.left -= 1;
-      if (entry.isDirectory()) below.push(entry.name);
-      else if (search.pattern.test(entry.name)) search.names.push(`${above}${entry.name}`);
-    }
-  } finally {
-    folder.closeSync();
+  for (const entry of entriesOf(fd)) {
+    if (search.left <= 0) break;
+    search.left -= 1;
+    const name = entry.name.toString();
+    // Where the file system does not say what an entry is, opening it as a folder tells.
+    if (entry.kind === 'folder' || entry.kind === undefined) below.push(name);
+    if (entry.kind !== 'folder' && search.pattern.test(name)) search.names.push(`${above}${name}`);
   }
   for (const name of below) if (search.left > 0 && level < mostLevels) enter(search, fd, name, above, level);
 }

@@ -20,14 +20,7 @@ static void hold(const char *folder, unsigned int number)
 
 	snprintf(name, sizeof(name), "%s/storm-%d-%u", folder, getpid(), number);
 	fd = open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, number))
-		_exit(1);
-	/*
-	 * Time stamps change once in a tick. If the file lost its name in the tick of its birth, its time
-	 * of birth would be that of its last change, which is not relied on (src/base/host/identity.ts).
-	 */
-	usleep(12000);
-	if (unlink(name))
+	if (fd < 0 || ftruncate(fd, number) || unlink(name))
 		_exit(1);
 	/* Most end at once. One of eight stays for longer than a scan takes on a slow machine, so that some are seen. */
 	usleep(number % 8 ? number % 7 * 400 : 3000000);

@@ -125,7 +125,7 @@ export class FakeEngine implements Engine {
   setTimes: Engine['setTimes'] = () => {};
   flags = () => 0;
   setFlags: Engine['setFlags'] = () => {};
-  xattrs = (): Record<string, Buffer> => ({ 'user.note': Buffer.from([0, 255]) });
+  xattrs: Engine['xattrs'] = () => ({ 'user.note': Buffer.from([0, 255]) });
   setXattr: Engine['setXattr'] = () => {};
 
   #file(fd: number): FakeFile {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Chooses the engine by file system. Safety comes first, then speed, in nanoseconds for each extent. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "ghostkeep.h"
@@ -38,23 +40,43 @@ static const struct opinion unknown = {
 };
 
 /*
- * statfs says overlayfs, whichever file system lies below, and overlayfs passes requests for a map
- * on to that file system. The file systems above whose map cannot be trusted have no FIEMAP, except
- * CIFS (SMB 3), where lseek writes dirty pages back before it asks the server, whose answer then
- * counts. So if FIEMAP is answered, lseek is used. Source: fs/overlayfs/inode.c (ovl_fiemap),
- * file.c (ovl_llseek), fs/smb/client/smb2ops.c (smb3_fiemap, smb3_llseek).
+ * statfs says overlayfs, whichever file system lies below. overlayfs passes lseek and requests for a
+ * map on to the file system below, and statx(2) shows which attributes that one knows. CIFS (SMB 3),
+ * ntfs3, ocfs2 and erofs have maps, too, and are not trusted. They do not know STATX_ATTR_NODUMP,
+ * which the local file systems above with a map know. Source: fs/overlayfs/inode.c (ovl_getattr,
+ * ovl_fiemap), file.c (ovl_llseek), fs/smb/client/inode.c (cifs_getattr).
  */
 static const struct opinion overlay[2] = {
 	{ MAGIC_OVERLAY, GK_ENGINE_READ,
-	  "the file system below this overlay has no map, so we cannot trust its holes" },
-	{ MAGIC_OVERLAY, GK_ENGINE_SEEK, "overlayfs passes lseek on to a file system with a map" },
+	  "the file system below this overlay has no map, or none that we can trust" },
+	{ MAGIC_OVERLAY, GK_ENGINE_SEEK, "overlayfs passes lseek on to a local file system with a map" },
 };
 
+/* No server is asked. */
+static bool knows_nodump(int fd)
+{
+	struct statx about;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &about) == 0 &&
+	       about.stx_attributes_mask & STATX_ATTR_NODUMP;
+}
+
+/*
+ * With metacopy, overlayfs may have the attributes from the upper layer, while the data is still in a
+ * lower one. CIFS gives each extent the place on the disk that it has in the file, and no flag except
+ * that of the last one. Source: fs/smb/client/smb2ops.c (smb3_fiemap).
+ */
 static bool has_map(int fd)
 {
-	struct fiemap first_byte = { .fm_length = 1 };
+	struct {
+		struct fiemap map;
+		struct fiemap_extent first;
+	} answer = { .map = { .fm_length = FIEMAP_MAX_OFFSET, .fm_extent_count = 1 } };
 
-	return ioctl(fd, FS_IOC_FIEMAP, &first_byte) == 0;
+	if (ioctl(fd, FS_IOC_FIEMAP, &answer) < 0)
+		return false;
+	return answer.map.fm_mapped_extents == 0 || answer.first.fe_physical != answer.first.fe_logical ||
+	       answer.first.fe_flags & ~(uint32_t)FIEMAP_EXTENT_LAST;
 }
 
 static int magic_of(int fd, uint32_t *magic)
@@ -79,7 +101,7 @@ int choose_engine(int fd, uint32_t *engine, const char **why)
 		if (opinions[i].magic == magic)
 			ours = &opinions[i];
 	if (magic == MAGIC_OVERLAY)
-		ours = &overlay[has_map(fd)];
+		ours = &overlay[knows_nodump(fd) && has_map(fd)];
 	*engine = ours->engine;
 	*why = ours->why;
 	return 0;

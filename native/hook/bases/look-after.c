@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <poll.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,13 +24,6 @@
 static bool is_no_folder_of_ours(int error)
 {
 	return error == -ENOENT || error == -ENOTDIR || error == -EPERM || error == -ENAMETOOLONG;
-}
-
-static bool starter_lives(int pidfd)
-{
-	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
-
-	return pidfd >= 0 && poll(&ended, 1, 0) == 0;
 }
 
 static void say_released(const char *images, const struct bases *bases)
@@ -68,7 +60,7 @@ bool sleep_ms(uint64_t ms, const sigset_t *ending)
 static uint64_t look(const struct charge *charge)
 {
 	struct bases bases = { 0 };
-	bool lives = starter_lives(charge->starter);
+	bool lives = starter_lives(&charge->starter);
 	int error = bases_look(charge->images, &bases);
 	uint64_t must_stay = bases.bytes > charge->least ? bases.bytes : charge->least;
 
@@ -98,7 +90,6 @@ void look_after(const struct charge *charge)
 		if (!ms)
 			return;
 		if (sleep_ms(ms, &charge->ending)) {
-			alarm(LOOK_S);
 			bases_release(charge->images);
 			return;
 		}

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The seconds that a look may take. Then SIGALRM ends the process: a file server may be dead. */
-#define LOOK_S 30
+#include "starter.h"
+
 #define MOST_MS 1000
 
 struct charge {
@@ -15,14 +15,14 @@ struct charge {
 	uint64_t least; /* bytes that must stay free */
 	const char *mark;
 	int mark_fd;
-	int starter; /* a pidfd of the process that started the watcher; -1: it has ended, or there is none */
+	struct starter starter;
 	sigset_t ending;
 };
 
 /*
  * Watch until there are no bases and the starter has ended, or until another process watches them.
  * A signal of `ending`, which the caller has blocked, ends the bases, too. SIGALRM ends this process
- * where the disk does not answer.
+ * where the disk does not answer for LOOK_S.
  */
 void look_after(const struct charge *charge);
 

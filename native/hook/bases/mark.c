@@ -9,7 +9,7 @@
 
 #include "mark.h"
 
-int mark_take(const char *mark, const char *images, uint64_t least)
+int mark_take(const char *mark, const char *images, uint64_t least, const struct starter *starter)
 {
 	char making[PATH_MAX];
 	int fd, length = snprintf(making, sizeof(making), "%s.%d", mark, (int)getpid());
@@ -19,7 +19,9 @@ int mark_take(const char *mark, const char *images, uint64_t least)
 	fd = open(making, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -1;
-	if (!flock(fd, LOCK_EX | LOCK_NB) && dprintf(fd, "%" PRIu64 " %s", least, images) > 0 &&
+	if (!flock(fd, LOCK_EX | LOCK_NB) &&
+	    dprintf(fd, "%" PRIu64 " %d %" PRIu64 " %s", least, (int)starter->pid, starter->start, images) >
+		    0 &&
 	    !rename(making, mark))
 		return fd;
 	(void)!unlink(making);

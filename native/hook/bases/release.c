@@ -141,13 +141,17 @@ int bases_release(const char *images)
 {
 	struct dirent *entry;
 	DIR *dir;
-	int released = 0, error = open_folder(images, &dir);
+	int released = 0, error;
 
+	(void)alarm(LOOK_S);
+	error = open_folder(images, &dir);
 	if (error)
 		return error;
-	while ((entry = readdir(dir)))
+	while ((entry = readdir(dir))) {
+		(void)alarm(LOOK_S);
 		if (is_base(entry->d_name) && release(dirfd(dir), entry->d_name))
 			released++;
+	}
 	closedir(dir);
 	return released;
 }

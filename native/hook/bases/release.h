@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* LOOK_S, the seconds that a look or the removal of one base may take, comes from the Makefile. */
+
 struct bases {
 	unsigned int count;
 	uint64_t bytes;	     /* how much the bases take on the disk */

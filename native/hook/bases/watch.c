@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,21 +26,6 @@
 #include "watch.h"
 
 #define EXIT_USAGE 2
-
-/* Returns a pidfd of our starter, which is our parent. If we have another parent, it has ended: -1. */
-static int open_starter(pid_t pid)
-{
-	int pidfd;
-
-	if (pid <= 0)
-		return -1;
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd >= 0 && getppid() != pid) {
-		close(pidfd);
-		return -1;
-	}
-	return pidfd;
-}
 
 /*
  * Wait until the child ends, or a signal ends us. Returns true when all is done. Returns false if SIGALRM,
@@ -55,7 +39,10 @@ static bool wait_for(pid_t child, const sigset_t *awaited)
 		signal = sigwaitinfo(awaited, NULL);
 		if (signal <= 0 || signal == SIGCHLD)
 			continue;
-		/* pass the signal to the child, but wait only LOOK_S for it: the server may be dead */
+		/*
+		 * Pass the signal to the child, but wait only LOOK_S for it: the server may be dead. A child
+		 * that removes many bases goes on when we have ended, with a deadline for each.
+		 */
 		(void)alarm(LOOK_S);
 		(void)!kill(child, signal);
 		(void)!waitpid(child, NULL, 0);
@@ -76,7 +63,6 @@ static void watch(const struct charge *charge, const sigset_t *awaited)
 		if (child > 0 && wait_for(child, awaited))
 			return;
 		if (sleep_ms(MOST_MS, &charge->ending)) {
-			(void)alarm(LOOK_S);
 			(void)!bases_release(charge->images);
 			return;
 		}
@@ -112,21 +98,22 @@ int watch_bases(int argc, char **argv)
 {
 	struct charge charge = { 0 };
 	sigset_t awaited;
-	uint64_t starter;
+	uint64_t starter, start = 0;
 
-	if (argc != 6 || !*argv[3] || !to_number(argv[4], &charge.least) || !to_number(argv[5], &starter)) {
+	if (argc < 6 || argc > 7 || !*argv[3] || !to_number(argv[4], &charge.least) ||
+	    !to_number(argv[5], &starter) || (argc == 7 && !to_number(argv[6], &start))) {
 		dprintf(STDERR_FILENO,
-			"ghostkeep-hook: usage: ghostkeep-hook watch-bases IMAGES MARK LEAST STARTER\n");
+			"ghostkeep-hook: usage: ghostkeep-hook watch-bases IMAGES MARK LEAST STARTER [START]\n");
 		return EXIT_USAGE;
 	}
 	charge.images = argv[2];
 	charge.mark = argv[3];
 	if (take_signals(&charge.ending, &awaited))
 		return EXIT_USAGE;
-	charge.starter = open_starter((pid_t)starter);
+	charge.starter = starter_open((pid_t)starter, start);
 	/* The watcher must look in time on a busy host. If it may not raise its priority, it works all the same. */
 	(void)!setpriority(PRIO_PROCESS, 0, -10);
-	charge.mark_fd = mark_take(charge.mark, charge.images, charge.least);
+	charge.mark_fd = mark_take(charge.mark, charge.images, charge.least, &charge.starter);
 	watch(&charge, &awaited);
 	return charge.mark_fd >= 0 && mark_is_newest(charge.mark, charge.mark_fd) && unlink(charge.mark) &&
 	       errno != ENOENT;

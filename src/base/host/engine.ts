@@ -112,7 +112,8 @@ export interface Engine extends Layers {
   /** Inode flags (chattr(1)) that can be given to another file; 0 where the file system has none. */
   flags(fd: number): number;
   setFlags(fd: number, flags: number): void;
-  xattrs(fd: number): Record<string, Buffer>;
+  /** @throws E2BIG where names and values have more than MOST bytes */
+  xattrs(fd: number, most?: number): Record<string, Buffer>;
   setXattr(fd: number, name: Buffer, value: Buffer): void;
 }
 

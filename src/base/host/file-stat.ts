@@ -1,7 +1,7 @@
 /** The machine's answer about one file, or the reason why there is none. */
 
 /** These fields tell one inode from another: identity.ts. */
-export type Identity = Pick<FileStat, 'dev' | 'ino' | 'birthtimeNs' | 'ctimeNs'>;
+export type Identity = Pick<FileStat, 'dev' | 'ino' | 'birthtimeNs'>;
 
 export type Inode = Pick<FileStat, 'dev' | 'ino'>;
 
@@ -20,6 +20,7 @@ export interface FileStat {
   atimeNs: bigint;
   mtimeNs: bigint;
   ctimeNs: bigint;
+  /** 0 where the file system, or this host, does not tell it. */
   birthtimeNs: bigint;
   /**
    * The mount that the file was looked at through. 0 where the kernel does not say, undefined where nobody

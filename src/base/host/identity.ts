@@ -10,10 +10,7 @@ export function isSameInode(one: Identity, other: Identity): boolean {
   return a === undefined || b === undefined || a === b;
 }
 
-/**
- * Undefined where the birth time is not known. statx(2) without STATX_BTIME gives 0. Where there is no statx,
- * libuv gives the time of the last change instead, which moves.
- */
-export function birthOf({ birthtimeNs, ctimeNs }: Identity): bigint | undefined {
-  return birthtimeNs === 0n || birthtimeNs === ctimeNs ? undefined : birthtimeNs;
+/** Undefined where the birth time is not known: it is 0 then. */
+export function birthOf({ birthtimeNs }: Pick<Identity, 'birthtimeNs'>): bigint | undefined {
+  return birthtimeNs === 0n ? undefined : birthtimeNs;
 }

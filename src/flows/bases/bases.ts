@@ -4,9 +4,9 @@ import type { FileStat } from '../../base/host/host.js';
 import { baseName, folder, isBaseName, warmName } from '../../image/layout.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
-import { holderOf } from '../directory/owner.js';
-import { type HeldBase, holdBase, isStillAt, moveBase, prepareFolder } from './base-file.js';
+import { type HeldBase, holdBase, isStillAt, moveBase } from './base-file.js';
 import { foldersOfBases } from './base-records.js';
+import { intoOldPlace } from './old-place.js';
 import { leaveWatcher } from './watch-room.js';
 
 /** A base that a dump has taken over, and where it was before. */
@@ -105,25 +105,11 @@ export class Bases {
         if (!watched.has(images)) leaveWatcher(this.context, images, this.how.reserve);
         watched.add(images);
         if (images === this.images) moveBase(this.context, base, `${images}/${name}`);
-        else this.#moveBack(base, images, name);
+        else intoOldPlace(this.context, images, () => moveBase(this.context, base, `${images}/${name}`));
       } catch (error) {
         if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
         this.context.log.info(`a base does not go back to ${images}/${name}: ${reasonOf(error)}`);
       }
-  }
-
-  /** Moves a base back into a directory that may have another owner, or hold a checkpoint, by now. */
-  #moveBack(base: HeldBase, images: string, name: string): void {
-    const { files } = this.context.host;
-    const lock = files.lock(images);
-    try {
-      if (!lock || holderOf(this.context, images) !== undefined)
-        throw new GhostkeepError('IN_USE', images, `somebody writes into ${images}`);
-      prepareFolder(this.context, lock.path);
-      moveBase(this.context, base, `${images}/${name}`);
-    } finally {
-      if (lock) files.close(lock.fd);
-    }
   }
 
   /**

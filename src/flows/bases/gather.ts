@@ -9,8 +9,9 @@ import type { FileStat } from '../../base/host/host.js';
 import { baseName, folder } from '../../image/layout.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
-import { holdBase, moveBase, prepareFolder, removeBase } from './base-file.js';
+import { holdBase, moveBase, removeBase } from './base-file.js';
 import { foldersOfBases } from './base-records.js';
+import { intoOldPlace } from './old-place.js';
 import { leaveWatcher } from './watch-room.js';
 
 export interface Gathered {
@@ -102,13 +103,13 @@ function moveBack(
 ): void {
   for (const [from, names] of moved) {
     try {
-      prepareFolder(context, from);
       leaveWatcher(context, from, reserve);
-      for (const name of names) move(context, images, from, name);
+      intoOldPlace(context, from, () => {
+        for (const name of names) move(context, images, from, name);
+      });
     } catch (error) {
       if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
       context.log.info(`the bases of ${from} are removed: ${reasonOf(error)}`);
-      for (const name of names) remove(context, from, name);
     }
     for (const name of names) remove(context, images, name);
   }

@@ -8,7 +8,7 @@ import { isMarkName, recordsFolder } from './records-folder.js';
 /** Bytes that stay free beside bases. Nobody can write as many between two looks of the watcher. */
 export const leastFree = 256n << 20n;
 
-/** The bound of a mark, which has a number and the path of one directory in it. */
+/** The bound of a mark, which has three numbers and the path of one directory in it. */
 const mostBytes = { bytes: 8192, code: 'BAD_INPUT' } as const;
 
 /**
@@ -22,11 +22,12 @@ const mostBytes = { bytes: 8192, code: 'BAD_INPUT' } as const;
 export function leaveWatcher({ host }: Context, images: string, reserve: bigint): void {
   // The watcher starts in another folder, and without our descriptors, so it needs the real path.
   const where = host.files.realPath(images);
-  start(host, where, markOf(host, where), String(leastFree + reserve));
+  start(host, where, markOf(host, where), String(leastFree + reserve), [String(host.processes.self())]);
 }
 
-function start({ commands, processes }: Host, images: string, mark: string, least: string): void {
-  commands.leave(['watch-bases', images, mark, least, String(processes.self())]);
+/** @param starter the pid of the process that needs the bases, with its start time if that is not our own */
+function start({ commands }: Host, images: string, mark: string, least: string, starter: string[]): void {
+  commands.leave(['watch-bases', images, mark, least, ...starter]);
 }
 
 /**
@@ -44,7 +45,8 @@ function markOf(host: Host, images: string): string {
 
 /**
  * Starts watchers again that were killed: nobody has their mark locked any more. If there are no bases, the
- * new watcher removes the mark and ends. We touch no disk with bases, because its server may be dead.
+ * new watcher removes the mark and ends. The process that needs the bases is the one in the mark, which may
+ * live, and not ours. We touch no disk with bases, because its server may be dead.
  */
 export function watchAgain({ host, log }: Context): void {
   if (!mayUse(host)) return;
@@ -63,10 +65,13 @@ function watchAgainBy(host: Host, mark: string): void {
   const fd = files.openWritable(mark);
   try {
     if (files.tryLock(fd) !== true || !isStillAt(files, mark, files.stat(fd))) return;
-    const [, least, images] = /^([0-9]+) (\/.*)$/s.exec(files.read(mark, mostBytes).toString('utf8')) ?? [];
+    const text = files.read(mark, mostBytes).toString('utf8');
+    // The marks of version 0.2.0 name no starter.
+    const [, least, pid = '0', startTime = '0', images] =
+      /^([0-9]+) (?:([0-9]+) ([0-9]+) )?(\/.*)$/s.exec(text) ?? [];
     // A watcher that was killed before its mark had its final name has watched nothing yet.
     if (images === undefined || !mark.endsWith('.lock')) files.remove(mark);
-    else start(host, images, mark, least as string);
+    else start(host, images, mark, least as string, [pid, startTime]);
   } finally {
     files.close(fd);
   }

@@ -1,3 +1,4 @@
+import { bounds } from '../../base/bounds.js';
 import type {
   KeyPath,
   LinkedGroup,
@@ -5,6 +6,7 @@ import type {
   ManifestGhost,
   RenamedFolder as RenamedFolderRecord,
 } from '../../base/documents/generated/manifest.js';
+import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import { isDirectory } from '../../base/host/file-type.js';
 import type { FileStat } from '../../base/host/host.js';
 import { birthOf } from '../../base/host/identity.js';
@@ -13,11 +15,22 @@ import { pathFromText, pathToText } from '../../base/text/path-bytes.js';
 import { showDev, showTime } from '../../base/units.js';
 import type { RenamedFile, RenamedFolder } from '../../criu/files-image.js';
 import type { ExternalGhost } from '../../criu/seal-plan.js';
-import { externalKey, type Ghost, toRecord } from '../../ghost/ghost.js';
+import { externalKey, type Ghost, showGhost, showIdentity, toRecord } from '../../ghost/ghost.js';
 import { findLinkedNames } from '../choose/linked-names.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
 import { describeFolders } from './describe-folders.js';
+
+/** The bytes that the extended attributes of further ghosts of a dump may have. */
+export interface AttributeRoom {
+  left: number;
+}
+
+/**
+ * The attributes of one ghost may have half a gigabyte, and are in memory while all is frozen. So a dump
+ * whose attributes alone are larger than a manifest may be fails at once.
+ */
+export const attributeRoom = (): AttributeRoom => ({ left: bounds.manifest.bytes });
 
 /** Everything the manifest knows of a ghost except its data, including what CRIU's format cannot hold. */
 export function describeGhost(
@@ -26,6 +39,7 @@ export function describeGhost(
   ids: IdMap,
   id: number,
   image: string,
+  room = attributeRoom(),
 ): ManifestGhost {
   const { ghost, stat } = pinned;
   const birth = birthOf(stat);
@@ -36,7 +50,7 @@ export function describeGhost(
     image,
     mode: stat.mode,
     ...describeOwner(stat, ids),
-    ...describeAttributes(context, pinned),
+    ...attributesOf(context, pinned, room),
     physicalDev: showDev(physicalDev(pinned)),
     atime: showTime(stat.atimeNs),
     mtime: showTime(stat.mtimeNs),
@@ -57,12 +71,28 @@ export function describeOwner(stat: FileStat, ids: IdMap): Pick<ManifestGhost, '
   return { uid: ids.uid(stat.uid), gid: ids.gid(stat.gid) };
 }
 
-/** Reads extended attributes and inode flags, which no stat shows. */
+/** @throws MANIFEST_INVALID where ROOM is too small */
+function attributesOf(context: Context, pinned: PinnedGhost, room: AttributeRoom): Attributes {
+  try {
+    return describeAttributes(context, pinned, room);
+  } catch (error) {
+    if (errnoOf(error) !== 'E2BIG') throw error;
+    const subject = showIdentity(pinned.stat);
+    const message = `cannot dump ${showGhost(pinned.ghost)}: the extended attributes of all ghosts have more bytes than a manifest may (${bounds.manifest.bytes}); remove some of its attributes`;
+    throw new GhostkeepError('MANIFEST_INVALID', subject, message, { cause: error });
+  }
+}
+
+type Attributes = Pick<ManifestGhost, 'inodeFlags' | 'xattrs'>;
+
+/** Reads extended attributes and inode flags, which no stat shows. @throws E2BIG where ROOM is too small */
 export function describeAttributes(
   { host: { engine } }: Context,
   { fd, ...asked }: Pick<PinnedGhost, 'fd' | 'inodeFlags' | 'hasXattrs'>,
-): Pick<ManifestGhost, 'inodeFlags' | 'xattrs'> {
-  const xattrs = asked.hasXattrs === false ? {} : engine.xattrs(fd);
+  room = attributeRoom(),
+): Attributes {
+  const xattrs = asked.hasXattrs === false ? {} : engine.xattrs(fd, room.left);
+  for (const value of Object.values(xattrs)) room.left -= value.length;
   const inodeFlags = asked.inodeFlags ?? engine.flags(fd);
   return {
     ...(inodeFlags ? { inodeFlags } : {}),

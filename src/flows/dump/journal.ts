@@ -7,7 +7,7 @@ import type { PinnedGhost } from '../choose/pin.js';
 import { namespacesOf } from '../container/namespaces.js';
 import type { Context } from '../context.js';
 import type { CopyTarget, Elsewhere } from './copy-one.js';
-import { comesBackByName, describeGhost, type Names } from './describe.js';
+import { attributeRoom, comesBackByName, describeGhost, type Names } from './describe.js';
 import type { WarmImages } from './warm-images.js';
 
 export interface DumpRequest extends CopyTarget {
@@ -40,6 +40,7 @@ export function makeJournal(
   const holders = pinned.flatMap(({ ghost }) => ghost.holders[0]?.pid ?? []);
   const { idMaps, mountNamespace } = namespacesOf(processes, [...request.pids, ...holders]);
   const ids = parseIdMaps(idMaps);
+  const room = attributeRoom();
   return {
     format: 'ghostkeep',
     version: 1,
@@ -58,7 +59,7 @@ export function makeJournal(
     ghosts: pinned.map((pin, index) => {
       context.alive?.();
       const name = request.criu && comesBackByName(pin.ghost) ? linkedName : pendingName;
-      return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1));
+      return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1), room);
     }),
     ...names,
   };

@@ -132,6 +132,6 @@ function statOf(file: ArchivedFile | undefined): FileStat {
     atimeNs: mtimeNs,
     mtimeNs,
     ctimeNs: mtimeNs,
-    birthtimeNs: mtimeNs,
+    birthtimeNs: 0n,
   };
 }

@@ -23,10 +23,12 @@ import { UnseenList } from './unseen.js';
 
 export type { Found };
 
-/** Errors for files that vanish when processes end or close descriptors while we look. We leave these out. */
+/** Errors for files that vanish when processes end or close descriptors. We leave these out. */
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 /** One such refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
+/** CRIU sees what is behind too many mappings or mounts, but copies no file of a shared /dev/shm. */
+const tooLong = 'EFBIG';
 
 /**
  * @param alive called at every process, descriptor, mapping and ghost, because looking at a million of them
@@ -52,7 +54,7 @@ class Search {
   readonly apart = new Set<number>();
   readonly carriers: Carrier[] = [];
   readonly devices: OpenDevice[] = [];
-  /** By device and inode number. A list has more than one ghost only if a server gave out a number again. */
+  /** By device and inode number. A list has more than one only if a server gave out a number again. */
   readonly #ghosts = new Map<string, Ghost[]>();
   readonly #files = new OpenFiles();
   readonly #liveMaps = new Set<string>();
@@ -219,7 +221,7 @@ class Search {
       look();
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === undefined || forbidden.has(errno)) throw error;
+      if (errno === undefined || forbidden.has(errno) || (errno === tooLong && this.#named)) throw error;
       if (!gone.has(errno)) this.unseen.add(pid, what, error, link);
       else if (this.#hasNoFile(pid, link)) this.unseen.add(pid, what, error);
     }
@@ -268,17 +270,14 @@ class Search {
     }
   }
 
-  /**
-   * Runs LOOK. If it cannot see something, that is a result and does not end the search.
-   * @returns false where the kernel refused it
-   */
+  /** Runs LOOK. That it sees nothing is mostly a result. @returns false where the kernel refused it */
   #guard(pid: number, what: string, look: () => void): boolean {
     try {
       look();
       return true;
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === undefined) throw error;
+      if (errno === undefined || (errno === tooLong && this.#named)) throw error;
       const hasEnded = gone.has(errno) || (what === 'fd' && this.#hasNoProgram(pid));
       // A process whose descriptors are gone has ended. No missing exe is reported: kernel threads have none.
       if (hasEnded && what === 'fd') this.unseen.addEnded(pid, error);

@@ -56,7 +56,7 @@ export function findHeldByName(
 
 const isWatcher = /^anon_inode:(inotify|\[fanotify\])$/;
 
-const identity = (dev: bigint, ino: bigint): Identity => ({ dev, ino, birthtimeNs: 0n, ctimeNs: 0n });
+const identity = (dev: bigint, ino: bigint): Identity => ({ dev, ino, birthtimeNs: 0n });
 
 function lostThrough(pid: number, fd: number, path: Buffer, stat: Identity, why: string): Lost {
   return { path, stat, holder: fdHolder(pid, fd, 0, 0n), why };

@@ -92,7 +92,7 @@ export class NamedFiles {
       this.mounts.attach(file, holder, look?.info.mountId, target);
     } catch (error) {
       // The process may have ended, or closed the file. A path of more than a page is one of CRIU's errors.
-      if (errnoOf(error) === undefined) throw error;
+      if (errnoOf(error) === undefined || errnoOf(error) === 'EFBIG') throw error;
     }
   }
 
@@ -179,7 +179,8 @@ export class NamedFiles {
     try {
       return this.mounts.devicesAt(pid, shmPath, shmFilesystem);
     } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
+      // If a process has too many mounts, we do not know whether it has a /dev/shm.
+      if (errnoOf(error) === undefined || errnoOf(error) === 'EFBIG') throw error;
       return new Set();
     }
   }

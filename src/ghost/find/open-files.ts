@@ -9,10 +9,8 @@ export interface OpenFile {
 /** The device 10:229, which is /dev/fuse. Source: Documentation/admin-guide/devices.txt */
 const devFuse = 0x0ae5n;
 
-/**
- * The times of descriptors that were looked at together: only device and inode number of these are stored.
- */
-const unknownBirth = { birthtimeNs: 0n, ctimeNs: 0n };
+/** Only device and inode number of descriptors that were looked at together are stored. */
+const unknownBirth = { birthtimeNs: 0n };
 
 /**
  * Every file that is open anywhere in the search, by inode number. CRIU's external key has no device in it.

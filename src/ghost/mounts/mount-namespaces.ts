@@ -1,5 +1,5 @@
 import { errnoOf } from '../../base/errors.js';
-import type { ProcessView } from '../../base/host/host.js';
+import type { Mount, ProcessView } from '../../base/host/host.js';
 import { MountTree } from './cover.js';
 
 export interface Namespace {
@@ -9,6 +9,8 @@ export interface Namespace {
   read: Set<number>;
   /** A process that was read and has the namespace's own root. If there is one, no mount is missing. */
   whole: number | undefined;
+  /** The error where the namespace has too many mounts: to find that takes a second each time. */
+  refused?: unknown;
 }
 
 /** Mount namespaces of processes, with the mounts that were read through these processes. */
@@ -48,7 +50,8 @@ export class MountNamespaces {
    */
   read(namespace: Namespace, pid: number): void {
     if (namespace.whole !== undefined || namespace.read.has(pid)) return;
-    const mounts = this.processes.mounts(pid);
+    if (namespace.refused !== undefined) throw namespace.refused;
+    const mounts = this.#mountsOf(namespace, pid);
     const root = this.processes.readLink(pid, 'root');
     // A root whose mount was taken away also reads as "/", but then no mount is shown below it.
     const isWhole = root.length === 1 && mounts.length > 0;
@@ -56,6 +59,15 @@ export class MountNamespaces {
       namespace.tree.add(isWhole ? mount : { ...mount, mountPoint: below(root, mount.mountPoint) });
     namespace.read.add(pid);
     if (isWhole) namespace.whole = pid;
+  }
+
+  #mountsOf(namespace: Namespace, pid: number): Mount[] {
+    try {
+      return this.processes.mounts(pid);
+    } catch (error) {
+      if (errnoOf(error) === 'EFBIG') namespace.refused = error;
+      throw error;
+    }
   }
 
   /**

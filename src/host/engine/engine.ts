@@ -111,15 +111,26 @@ export class NativeEngine extends NativeLayers implements Engine {
     call('gk_set_flags', fd, flags);
   }
 
-  xattrs(fd: number): Record<string, Buffer> {
+  xattrs(fd: number, most = Number.POSITIVE_INFINITY): Record<string, Buffer> {
     let names: Buffer;
+    let bytes = 0;
     try {
       names = sized((buffer, length) => call('gk_list_xattrs', fd, buffer, length));
     } catch (error) {
       if (noXattrs.has(errnoOf(error) ?? '')) return {};
       throw error;
     }
-    return Object.fromEntries([...splitAtNul(names)].flatMap(name => this.#xattr(fd, name)));
+    const found: Record<string, Buffer> = {};
+    for (const name of splitAtNul(names))
+      for (const [text, value] of this.#xattr(fd, name)) {
+        bytes += name.length + value.length;
+        if (bytes > most)
+          throw Object.assign(new Error(`E2BIG: its extended attributes have more than ${most} bytes`), {
+            code: 'E2BIG',
+          });
+        found[text] = value;
+      }
+    return found;
   }
 
   /** The result is empty where the attribute was removed after it was listed. */

@@ -59,6 +59,7 @@ const signatures = {
   gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, void *)',
   gk_stat_cached: 'int gk_stat_cached(void *, void *, void *)',
   gk_stat_entry: 'int gk_stat_entry(int, void *, void *, void *)',
+  gk_read_folder: 'int gk_read_folder(int, void *, uint64_t, void *, void *)',
   gk_ask_servers: 'int gk_ask_servers(void *, uint32_t, uint32_t, void *, void *)',
   gk_ask_in_root: 'int gk_ask_in_root(void *, void *, uint32_t, void *, void *)',
   gk_find_holders: 'int gk_find_holders(void *, uint32_t, void *, uint32_t, uint32_t, void *, void *)',

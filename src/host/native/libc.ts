@@ -1,5 +1,5 @@
 /** Calls of the C library that Node does not have, through koffi (docs/decisions/0001-koffi.md). */
-import { closeSync, constants as ofFiles } from 'node:fs';
+import { closeSync, fstatSync, constants as ofFiles } from 'node:fs';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { errnoName } from '../../base/errors.js';
@@ -41,6 +41,17 @@ export function createMemfd(name: string): number | undefined {
   const create = loadKoffi().load(null).func('int memfd_create(const char *, unsigned int)');
   const fd = create(name, closeOnExec) as number;
   return fd < 0 ? undefined : fd;
+}
+
+/** The device that all memfds are on. @returns undefined where the kernel makes no memfds */
+export function devOfMemfd(): bigint | undefined {
+  const fd = createMemfd('ghostkeep');
+  if (fd === undefined) return undefined;
+  try {
+    return fstatSync(fd, { bigint: true }).dev;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Source: renameat2(2), fcntl.h, linux/fs.h. @returns 0 or a negative errno; nothing is replaced */

@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs';
+import fs, { type BigIntStats } from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
 import { ask, cString } from './call.js';
@@ -19,8 +19,19 @@ export function toFileStat(stat: BigIntStats): FileStat {
     atimeNs: stat.atimeNs,
     mtimeNs: stat.mtimeNs,
     ctimeNs: stat.ctimeNs,
-    birthtimeNs: stat.birthtimeNs,
+    birthtimeNs: tellsBirth() ? stat.birthtimeNs : 0n,
   };
+}
+
+let hasStatx: boolean | undefined;
+
+/**
+ * Where statx(2) is forbidden, Node gives the time of the last change as the birth time, which would make two
+ * files of one. Files of procfs have no birth time, so one of them shows what Node does.
+ */
+function tellsBirth(): boolean {
+  hasStatx ??= fs.statSync('/proc', { bigint: true, throwIfNoEntry: false })?.birthtimeNs === 0n;
+  return hasStatx;
 }
 
 const nsPerSecond = 1_000_000_000n;

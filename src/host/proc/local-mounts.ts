@@ -60,16 +60,20 @@ export class LocalMounts {
   }
 
   #readTable(pid: number): Table {
+    let key: string | undefined;
     try {
-      const key = `${this.reader.mountNamespace(pid)} ${this.reader.readLink(pid, 'root').toString('latin1')}`;
+      key = `${this.reader.mountNamespace(pid)} ${this.reader.readLink(pid, 'root').toString('latin1')}`;
       const known = this.#tables.get(key) ?? tableOf(this.reader.mounts(pid));
       this.#tables.set(key, known);
       return known;
     } catch (error) {
-      // The process has ended and has no files, or we may not look at it. In both cases it gets an empty
-      // table.
+      // The process has ended and has no files, we may not look at it, or it has too many mounts. In all
+      // cases it gets an empty table, so that its files count as files of servers. To read too many mounts
+      // takes a second each time, so other processes of the namespace get the same table.
       if (errnoOf(error) === undefined) throw error;
-      return tableOf([]);
+      const none = tableOf([]);
+      if (key !== undefined && errnoOf(error) === 'EFBIG') this.#tables.set(key, none);
+      return none;
     }
   }
 

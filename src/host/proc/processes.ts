@@ -7,7 +7,7 @@ import { pinAll } from '../engine/pin-all.js';
 import { pathOnly } from '../files/open-regular.js';
 import { answersInRoot, askServers } from '../native/ask-servers.js';
 import { ask, openInRoot } from '../native/call.js';
-import { listenerOn } from '../native/libc.js';
+import { devOfMemfd, listenerOn } from '../native/libc.js';
 import { lookAt } from '../native/look-at.js';
 import { OpenFdsAhead, readOpenFds } from '../native/open-fds.js';
 import { Patience } from '../native/patience.js';
@@ -19,8 +19,8 @@ import { boundAt, readBackingFile, readFdInfo } from './inside.js';
 import { LocalMounts } from './local-mounts.js';
 import { mappedPath } from './mapped-path.js';
 import { parseMaps, parseWritableShared } from './maps.js';
-import { devOfMemfd } from './memfd.js';
 import { hidingOption, parseMountinfo } from './mountinfo.js';
+import { readProc, readWords } from './read-proc.js';
 import { filesIn, namesOf } from './search-mount.js';
 import { childrenOf, numbers, privateMemory, standsStill, statFields, statusField } from './tasks.js';
 
@@ -94,7 +94,7 @@ export class LinuxProcesses implements ProcessView {
   }
 
   commandLine(pid: number): string[] {
-    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    return readWords(`/proc/${pid}/cmdline`).slice(0, -1);
   }
 
   commandName(pid: number): string {
@@ -106,8 +106,9 @@ export class LinuxProcesses implements ProcessView {
   }
 
   environment(pid: number, name: string): string | undefined {
-    const variables = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-    return variables.find(variable => variable.startsWith(`${name}=`))?.slice(name.length + 1);
+    return readWords(`/proc/${pid}/environ`)
+      .find(variable => variable.startsWith(`${name}=`))
+      ?.slice(name.length + 1);
   }
 
   fds(pid: number): number[] {
@@ -137,11 +138,11 @@ export class LinuxProcesses implements ProcessView {
   }
 
   maps(pid: number): FileMap[] {
-    return parseMaps(fs.readFileSync(`/proc/${pid}/maps`));
+    return parseMaps(readProc(`/proc/${pid}/maps`));
   }
 
   writableShared(pid: number): FileMap[] {
-    return parseWritableShared(fs.readFileSync(`/proc/${pid}/maps`));
+    return parseWritableShared(readProc(`/proc/${pid}/maps`));
   }
 
   boundAt(pid: number, fd: number) {
@@ -161,7 +162,9 @@ export class LinuxProcesses implements ProcessView {
   }
 
   mounts(pid: number): Mount[] {
-    return parseMountinfo(fs.readFileSync(`/proc/${pid}/mountinfo`));
+    // Only root of the host decides about our own mounts.
+    const most = pid === this.self() ? Number.POSITIVE_INFINITY : undefined;
+    return parseMountinfo(readProc(`/proc/${pid}/mountinfo`, most));
   }
 
   mountNamespace(pid: number): string {

@@ -4,8 +4,10 @@
  */
 
 import fs from 'node:fs';
+import { isDirectory, isRegular } from '../../base/host/file-type.js';
 import type { FileStat, Identity } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
+import { entriesOf, type FolderEntry } from '../engine/read-folder.js';
 import { mountId } from '../files/stat-on.js';
 import { openInRoot } from '../native/call.js';
 import { statEntry, toFileStat } from '../native/stat.js';
@@ -18,8 +20,7 @@ type Inode = Identity & { nlink: number };
 interface Visitor {
   /** Gets an entry that is no folder. @param stat gives undefined where it is gone, or hidden by a mount */
   entry(path: Buffer, isFile: boolean, stat: () => FileStat | undefined): void;
-  /** @returns false where the entries of this folder shall not be read */
-  folder?(path: Buffer, stat: FileStat): boolean;
+  folder?(path: Buffer, stat: FileStat): void;
   isEnough?(): boolean;
 }
 
@@ -51,12 +52,6 @@ export function namesOf(
   }
 }
 
-/**
- * The size of a folder on a tmpfs grows by this many bytes for each entry. Source: mm/shmem.c,
- * BOGO_DIRENT_SIZE
- */
-const entryBytes = 20n;
-
 /** See ProcessView.filesIn. */
 export function filesIn(
   root: string,
@@ -66,7 +61,6 @@ export function filesIn(
   const search = MountSearch.begin(root, folder, limit);
   if (search === undefined) return { files: [], complete: false };
   const files: { path: Buffer; stat: FileStat }[] = [];
-  let isTooLarge = false;
   try {
     search.folder(
       folder,
@@ -76,17 +70,10 @@ export function filesIn(
           const stat = look();
           if (stat) files.push({ path, stat });
         },
-        folder: (path, stat) => {
-          files.push({ path, stat });
-          // readdir reads all names of a folder at once, and there may be millions. So the size of a folder
-          // tells first whether it has more entries than LIMIT.
-          const isReadable = stat.size <= BigInt(limit) * entryBytes;
-          isTooLarge ||= !isReadable;
-          return isReadable;
-        },
+        folder: (path, stat) => void files.push({ path, stat }),
       },
     );
-    return { files, complete: search.looked < limit && !isTooLarge };
+    return { files, complete: search.looked < limit };
   } finally {
     search.end();
   }
@@ -149,15 +136,19 @@ class MountSearch {
       if (mountId(fd) !== this.mount) return folders;
       const stat = fs.fstatSync(fd, { bigint: true });
       if (!stat.isDirectory()) return folders;
-      if (visitor.folder?.(path, toFileStat(stat)) === false) return folders;
-      // Bun gives no types with names as buffers. In latin1, each byte of a name is one character.
-      for (const entry of fs.readdirSync(self, { encoding: 'latin1', withFileTypes: true })) {
-        if (!this.#goesOn(visitor)) break;
-        this.looked += 1;
-        const name = Buffer.from(entry.name, 'latin1');
-        const full = joinPath(path, name);
-        if (entry.isDirectory()) folders.push(full);
-        else visitor.entry(full, entry.isFile(), () => this.#statHere(fd, name));
+      visitor.folder?.(path, toFileStat(stat));
+      const readable = fs.openSync(self, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+      try {
+        for (const { name, kind } of entriesOf(readable)) {
+          if (!this.#goesOn(visitor)) break;
+          this.looked += 1;
+          const full = joinPath(path, name);
+          const type = kind ?? kindOf(statEntry(fd, name));
+          if (type === 'folder') folders.push(full);
+          else visitor.entry(full, type === 'file', () => this.#statHere(fd, name));
+        }
+      } finally {
+        fs.closeSync(readable);
       }
     } finally {
       fs.closeSync(fd);
@@ -170,6 +161,11 @@ class MountSearch {
     const stat = statEntry(folderFd, name);
     return !stat?.mountId || String(stat.mountId) === this.mount ? stat : undefined;
   }
+}
+
+function kindOf(stat: FileStat | undefined): FolderEntry['kind'] {
+  if (stat && isDirectory(stat.mode)) return 'folder';
+  return stat && isRegular(stat.mode) ? 'file' : 'other';
 }
 
 function joinPath(folder: Buffer, name: Buffer): Buffer {

@@ -31,7 +31,8 @@ watch_bases() {
 	after_trouble
 	child_is_killed
 	starter_lives
-	for words in "" "$build/lock 1G 0" "'' 1 0" "$build/lock 1" "$build/lock 1 me"; do
+	many_on_a_slow_disk
+	for words in "" "$build/lock 1G 0" "'' 1 0" "$build/lock 1" "$build/lock 1 me" "$build/lock 1 0 me" "$build/lock 1 0 0 0"; do
 		begin
 		eval "timeout 10 \"\$hook\" watch-bases \"\$images\" $words" >"$out" 2>&1
 		expect_status 2
@@ -71,7 +72,7 @@ mark_has_words() {
 	echo content >"$bases/base-1-2-3.img"
 	watch_for 0 "$build/lock"
 	begin
-	[ "$(cat "$build/lock")" = "0 $images" ] || fail "the mark says $(cat "$build/lock")"
+	[ "$(cat "$build/lock")" = "0 0 0 $images" ] || fail "the mark says $(cat "$build/lock")"
 	! flock -n "$build/lock" true || fail "nobody has the mark locked"
 	kill -9 "$watcher"
 	sleep 0.2
@@ -157,6 +158,7 @@ starter_lives() {
 	echo content >"$bases/base-1-2-4.img"
 	sleep 0.5
 	[ -e "$bases/base-1-2-4.img" ] || fail "the base of a checkpoint that lives is removed"
+	starter_has_another
 	kill -9 $starter
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		[ ! -e "$build/lock" ] || sleep 0.1
@@ -164,6 +166,37 @@ starter_lives() {
 	[ ! -e "$build/lock" ] || fail "it watches on when its starter has ended"
 	[ ! -e "$bases/base-1-2-4.img" ] || fail "the base of a checkpoint that was killed stays"
 	rm "$bases/journal.json"
+}
+
+# Watcher and child were killed. A later command starts a watcher for the same starter, which is not its parent.
+starter_has_another() {
+	read -r _ pid start _ <"$build/lock"
+	[ "$pid" = "$starter" ] || fail "the mark names $pid as the starter, not $starter"
+	kill -9 "$(child_of "$watcher")" "$watcher"
+	"$hook" watch-bases "$images" "$build/lock" "$least" "$pid" "$((start + 1))" >"$out" 2>&1
+	[ ! -e "$bases/base-1-2-4.img" ] || fail "a later process with the pid of the starter counts as the starter"
+	echo content >"$bases/base-1-2-4.img"
+	"$hook" watch-bases "$images" "$build/lock" "$least" "$pid" "$start" >"$out" 2>&1 &
+	sleep 0.5
+	[ -e "$bases/base-1-2-4.img" ] || fail "the base of a checkpoint that lives is removed by the second watcher"
+	[ "$(cut -d ' ' -f 2,3 "$build/lock")" = "$pid $start" ] || fail "the second mark says $(cat "$build/lock")"
+}
+
+# No base stays because many are removed: each has a deadline of its own. Here that is 1 s, and each takes 0.2 s.
+many_on_a_slow_disk() {
+	begin
+	strace -qq -o /dev/null true 2>/dev/null || return 0
+	for number in 1 2 3 4 5 6 7 8 9; do
+		echo content >"$bases/base-1-2-$number.img"
+	done
+	strace -f -qq -o /dev/null -e inject=ftruncate:delay_enter=200000 \
+		"$hook" watch-bases "$images" "$build/lock" 0 0 >"$out" 2>&1 &
+	sleep 0.5
+	# the child of strace is the watcher, and its child looks after the bases
+	kill "$(child_of "$(child_of $!)")"
+	sleep 3
+	[ "$(cd "$bases" && echo *)" = '*' ] || fail "bases are left: $(ls "$bases")"
+	rm -f "$build/lock"
 }
 
 # watch_for LEAST MARK: leaves one, and gives it time to begin.

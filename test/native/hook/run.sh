@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # run.sh BUILD PROGRAM: the hook in front of a program that only keeps what it
-# is given. PROGRAM looks for session records below BUILD/run and waits 1 s.
+# is given. PROGRAM looks for session records below BUILD/run and waits 1 s, for a disk, too.
 set -u
 build=$1 hook=$2
 place="$build/a place with spaces"

@@ -111,11 +111,12 @@ describe('a record of bases', () => {
     assert.equal(files.open_.size, 0);
   });
 
-  it('when a process that watches bases was killed, another one is started with the same arguments', () => {
-    const { context, files, processes } = host();
+  it('when a process that watches bases was killed, another one is started for the same starter', () => {
+    const { context, files } = host();
     files.folders.add(records);
     for (const [name, words] of Object.entries({
-      'watch-1-2.lock': '268435457 /a folder\n',
+      'watch-1-2.lock': '268435457 77 1234 /a folder\n',
+      'watch-1-3.lock': '5 /of version 0.2.0',
       'watch-1-3.lock.77': '268435456 /never-watched',
       'watch-1-5.lock': '',
       'watch-1-6.lock': '1 relative',
@@ -126,8 +127,11 @@ describe('a record of bases', () => {
     context.host.commands.leave = words => void started.push(words);
     watchAgain(context);
     const mark = `${records}/watch-1-2.lock`;
-    assert.deepEqual(started, [['watch-bases', '/a folder\n', mark, '268435457', String(processes.self())]]);
-    assert.deepEqual(files.list(records).sort(), ['watch-1-2.lock', 'watch-1-7.lock']);
+    assert.deepEqual(started, [
+      ['watch-bases', '/a folder\n', mark, '268435457', '77', '1234'],
+      ['watch-bases', '/of version 0.2.0', mark.replace('1-2', '1-3'), '5', '0', '0'],
+    ]);
+    assert.deepEqual(files.list(records).sort(), ['watch-1-2.lock', 'watch-1-3.lock', 'watch-1-7.lock']);
     assert.match(context.lines.join('\n'), /^info nobody watches the bases of \S+watch-1-7\.lock: /);
     assert.equal(files.open_.size, 0);
   });

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { bounds } from '../../../../src/base/bounds.js';
 import { dumpGhosts } from '../../../../src/flows/dump/dump.js';
 import { sealImages } from '../../../../src/flows/seal/seal.js';
 import { manifestExists, readJournal } from '../../../../src/image/manifest.js';
 import { resolvePolicy } from '../../../../src/oci/policy.js';
 import { ghostkeepError } from '../../expect.js';
-import { fakeContext, fakeFile, fakeHost, opened } from '../../fake-host.js';
+import { errno, fakeContext, fakeFile, fakeHost, opened } from '../../fake-host.js';
 
 const images = '/img';
 const deleted = '/data/tmp (deleted)';
@@ -197,3 +198,26 @@ function whole() {
   files.folders.add(images);
   return { context, files };
 }
+
+describe('when ghosts have very many extended attributes', () => {
+  it('when all attributes have more bytes than a manifest may, the dump fails, and reads no more of them', async () => {
+    const context = fakeContext(fakeHost());
+    const fds = Object.fromEntries(
+      [3, 4, 5, 6].map(fd => [fd, opened(fakeFile({ ino: BigInt(fd) }), deleted)] as const),
+    );
+    context.host.processes.add(100, { fds });
+    context.host.files.folders.add(images);
+    const rooms: (number | undefined)[] = [];
+    const [room, each] = [bounds.manifest.bytes, 25 << 20];
+    context.host.engine.xattrs = (_fd, most = 0) => {
+      rooms.push(most);
+      if (each > most) throw errno('E2BIG');
+      return { 'user.large': Buffer.alloc(each) };
+    };
+    await assert.rejects(
+      dumpGhosts(context, request(false)),
+      ghostkeepError('MANIFEST_INVALID', 'the extended attributes of all ghosts'),
+    );
+    assert.deepEqual(rooms, [room, room - each]);
+  });
+});

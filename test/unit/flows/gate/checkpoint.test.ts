@@ -140,6 +140,7 @@ function putBase({ context, files, processes }: Scene, folder: string, link = 'f
   const pin = processes.pin(100, link);
   const base = `${folder}/${baseName(processes.statPin(pin))}`;
   processes.unpin(pin);
+  files.folders.add(folder);
   files.put(base, 'torn');
   files.makeDirectory('/run/ghostkeep/bases');
   writeBaseRecord(context, folder, [100]);
@@ -605,6 +606,20 @@ describe('ghostkeep checkpoint', () => {
         [base],
       );
     });
+
+  it('when somebody else writes into the directory of a base by the time the runtime has failed, the base is removed', async () => {
+    const played = stage({
+      status: 1,
+      beforeFreeze: () => void played.files.lockedFolders.set('/bases', -1),
+    });
+    const base = putBase(played, '/bases');
+    await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'status 1'));
+    assert.ok(!played.files.exists(base));
+    assert.deepEqual(
+      ours(played).filter(name => !name.startsWith('/run/')),
+      [],
+    );
+  });
 
   it('when a base is removed while we look for it, the ghost is copied anew', async () => {
     const played = scene();

@@ -51,6 +51,44 @@ describe('findGhosts', () => {
     assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu']);
   });
 
+  for (const unread of ['maps', 'mounts'] as const)
+    it(`when the ${unread} of a process are too long, scan says so, and a search for named files fails`, () => {
+      const { processes } = fakeHost();
+      processes.add(100, { fds: { 3: opened(fakeFile(), deleted) } });
+      processes[unread] = () => {
+        throw errno('EFBIG', unread);
+      };
+      const { unseen } = findGhosts(processes, [100]);
+      assert.match(unseen.map(({ why }) => why).join(), /EFBIG/);
+      assert.throws(() => findGhosts(processes, [100], undefined, { named: true }), /EFBIG/);
+    });
+
+  it('when the mounts of a process are too long, they are not read again for each of its ghosts', () => {
+    const { processes } = fakeHost();
+    const fds = Array.from({ length: 50 }, (_, fd) => [
+      fd,
+      opened(fakeFile({ ino: BigInt(fd + 1) }), deleted),
+    ]);
+    processes.add(100, { fds: Object.fromEntries(fds) });
+    let reads = 0;
+    processes.mounts = () => {
+      reads += 1;
+      throw errno('EFBIG', 'mountinfo');
+    };
+    assert.ok(findGhosts(processes, [100]).unseen.length > 0);
+    assert.ok(reads < 5, `${reads} reads`);
+  });
+
+  it('when two files lost their names in the ticks of their births, one number of both is two ghosts', () => {
+    const old = opened(fakeFile({ birthtimeNs: 1n, ctimeNs: 1n }), deleted);
+    const young = opened(fakeFile({ birthtimeNs: 2n, ctimeNs: 2n }), '/data/new (deleted)');
+    const { ghosts } = findIn({ fds: { 3: old, 4: young } });
+    assert.deepEqual(
+      ghosts.map(ghost => ghost.holders.map(({ fd }) => fd)),
+      [[3], [4]],
+    );
+  });
+
   it('when many holders have the same inode, it is one ghost with all holders and with a key for each mount', () => {
     const { processes } = fakeHost();
     const file = fakeFile();

@@ -44,6 +44,21 @@ describe('LocalMounts', () => {
     assert.equal(local(disk, overlay('12/fs:11/fs')).has(100), true);
   });
 
+  it('when the mounts of a namespace are too long, they are read once, and nothing there is local', () => {
+    let reads = 0;
+    const reader = {
+      mounts: (pid: number) => {
+        if (pid === 1) return parseMountinfo(Buffer.from(disk));
+        reads += 1;
+        throw Object.assign(new Error('EFBIG'), { code: 'EFBIG' });
+      },
+      mountNamespace: (pid: number) => `mnt:[${Math.min(pid, 2)}]`,
+      readLink: () => Buffer.from('/'),
+      self: () => 1,
+    };
+    assert.deepEqual([...new LocalMounts(reader, [2, 3, 4]).ids, reads], [1]);
+  });
+
   it('when layers have odd names, they are split correctly', () => {
     assert.equal(local(own, overlay('/var/a\\134:/far/b')).has(100), true);
     assert.equal(local(own, overlay('/var/a\\054lowerdir=/far')).has(100), true);

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { describe, it } from 'node:test';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
 import { LinuxProcesses } from '../../../../src/host/proc/processes.js';
 
 describe('the tree of a process', () => {
@@ -17,6 +20,69 @@ describe('the tree of a process', () => {
 
   it('the tree of a process that does not exist has only its pid', () => {
     assert.deepEqual(new LinuxProcesses().tree(4_194_304), [4_194_304]);
+  });
+});
+
+/** Maps a file whose path has 250 newlines in each name, which maps shows as four characters each. */
+const mapsMuch = `
+import mmap, os, sys
+os.chdir(sys.argv[1])
+for _ in range(14):
+    os.mkdir('\\n' * 250)
+    os.chdir('\\n' * 250)
+fd = os.open('\\n' * 250, os.O_CREAT | os.O_RDWR)
+os.ftruncate(fd, 8192)
+held = [mmap.mmap(fd, 4096, prot=1 + n % 2 * 2) for n in range(6000)]
+print('ready', flush=True)
+sys.stdin.read()
+`;
+
+/** Says by prctl(2), PR_SET_MM_MAP, that its command line and its environment are 64 MiB of zeroes. */
+const longWords = `
+import ctypes, mmap, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.sbrk.restype = ctypes.c_void_p
+size = 64 << 20
+at = libc.mmap(None, ctypes.c_size_t(size), 1, 0x4022, -1, ctypes.c_long(0))
+stat = open('/proc/self/stat').read()
+fields = [0, 0, 0] + stat[stat.rindex(')') + 2:].split()
+pick = lambda n: int(fields[n])
+words = [pick(26), pick(27), pick(45), pick(46), pick(47), libc.sbrk(0), pick(28), at, at + size, at, at + size, 0]
+block = ctypes.create_string_buffer(struct.pack('12QIi', *words, 0, -1))
+if libc.prctl(35, 14, block, len(block) - 1, 0) != 0: sys.exit(ctypes.get_errno())
+print('ready', flush=True)
+sys.stdin.read()
+`;
+
+/** A process of Python that has printed that it is ready; undefined where there is no Python, or it failed. */
+async function python(t: TestContext, program: string, ...args: string[]): Promise<number | undefined> {
+  const child = spawn('python3', ['-c', program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  const ended = once(child, 'exit').catch(() => undefined);
+  const said = await Promise.race([once(child.stdout, 'data'), ended]);
+  if (said?.[0]?.toString() === 'ready\n') return child.pid;
+  t.skip('there is no python3, or the kernel refuses its calls');
+  return undefined;
+}
+
+describe('texts of /proc that a process makes long', () => {
+  it('when the maps of a process are very long, they are not read to their end, and there are none', async t => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-maps-'));
+    t.after(() => execFileSync('rm', ['-r', folder]));
+    const pid = await python(t, mapsMuch, folder);
+    if (pid === undefined) return;
+    const processes = new LinuxProcesses();
+    for (const read of ['maps', 'writableShared'] as const)
+      assert.throws(() => processes[read](pid), /EFBIG: \/proc\/\d+\/maps has more than 33554432 bytes/);
+  });
+
+  it('when a process says that its command line is very long, the first 2 MiB are read', async t => {
+    const pid = await python(t, longWords);
+    if (pid === undefined) return;
+    const processes = new LinuxProcesses();
+    assert.equal(processes.commandLine(pid).join(' ').length, (2 << 20) - 1);
+    assert.equal(processes.environment(pid, 'PATH'), undefined);
   });
 });
 
