@@ -608,7 +608,7 @@ describe('ghostkeep checkpoint', () => {
     });
 
   it('when somebody else writes into the directory of a base by the time the runtime has failed, the base is removed', async () => {
-    const played = stage({
+    const played = scene({
       status: 1,
       beforeFreeze: () => void played.files.lockedFolders.set('/bases', -1),
     });
