@@ -249,6 +249,14 @@ struct gk_dump_job {
 int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count, struct gk_dump_job *jobs,
 		 const void *headers, const char *names, struct gk_report *report);
 
+/*
+ * Rename count files from the directory from_fd to the directory to_fd, in order. names has two names for
+ * each, the old and the new, each with a NUL behind it. It ends at the first file that cannot be renamed;
+ * done is the number of files before that.
+ */
+int gk_rename_many(int from_fd, int to_fd, uint32_t count, const char *names, uint32_t *done,
+		   struct gk_report *report);
+
 /* Wait until the disk has the whole file, and drop its pages, so that later reads come from the disk. */
 int gk_settle(int fd, struct gk_report *report);
 
@@ -265,7 +273,7 @@ uint32_t gk_layout(char *text, uint32_t capacity);
  * Returns sizeof(struct gk_report) in the low 16 bits and GK_ABI above them. GK_ABI must change when the
  * interface in this file changes.
  */
-#define GK_ABI 15
+#define GK_ABI 16
 uint32_t gk_abi(void);
 
 #endif

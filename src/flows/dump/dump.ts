@@ -36,11 +36,13 @@ export interface Dumped {
  * Copies all ghosts of PIDS that are ours to keep. The caller has frozen the processes, so that nothing
  * changes meanwhile.
  */
-export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
+export async function dumpGhosts(context: Context, asked: DumpRequest): Promise<Dumped> {
+  const prepared = asked.warm?.prepared;
+  const request = { ...asked, prepared };
   const { host } = context;
   const { pids, policy, criu, requireFrozen = false } = request;
   if (requireFrozen) assertFrozen(context, pids);
-  const found = searchGhosts(context, pids, { named: criu });
+  const found = prepared?.search(context, pids) ?? searchGhosts(context, pids, { named: criu });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
   assertNothingLost(context, request, found);
   warnOfClosed(context, request, found);
@@ -49,7 +51,8 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const leave = (ghost: Ghost, why: string) => leftOut.push(leaveGhost(ghost, why));
   const { watched, watch } = watchServers(context, copied, request.images);
   try {
-    const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave, watched.alive);
+    const { memory } = prepared ?? {};
+    const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave, watched.alive, memory);
     let named: PinnedNamed[] = [];
     let dumped: Dumped | undefined;
     try {
@@ -120,6 +123,7 @@ async function dumpPinned(
       await takeElsewhere(context, request, request.elsewhere, journal, { copies, named });
     else {
       await copyAll(context, request, copies);
+      journal.ghosts = copies.map(({ entry }) => entry);
       await copyNamed(context, request, journal, named);
     }
     if (request.staysFrozen) assertStillFrozen(context, request.pids);

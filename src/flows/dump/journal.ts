@@ -58,7 +58,8 @@ export function makeJournal(
     ghosts: pinned.map((pin, index) => {
       context.alive?.();
       const name = request.criu && comesBackByName(pin.ghost) ? linkedName : pendingName;
-      return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1));
+      const [id, image] = [index + 1, earlier[index] ?? name(index + 1)];
+      return request.prepared?.entryOf(pin, id, image, idMaps) ?? describeGhost(context, pin, ids, id, image);
     }),
     ...names,
   };

@@ -4,7 +4,7 @@
  */
 
 /** GK_ABI, the version of the header. */
-export const abiVersion = 15;
+export const abiVersion = 16;
 
 export const values = {
   GK_MESSAGE_BYTES: 240,
