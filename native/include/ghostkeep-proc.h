@@ -51,10 +51,13 @@ struct gk_open_counts {
  * failed, so that the caller meets the error; and devices, one of which may be /dev/fuse or a loop
  * device. suspects and carriers have room for capacity each. A local file that has links, and no name
  * of these forms, belongs to none of the three classes of ghosts, so nothing is lost here.
+ *
+ * presumed holds numbers of descriptors, ascending, that the caller will look at anyway. Where they are
+ * open they go to suspects, and are not looked at here.
  */
-int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count, uint32_t capacity,
-		  struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,
-		  struct gk_open_counts *counts, struct gk_report *report);
+int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count, const uint32_t *presumed,
+		  uint32_t presumed_count, uint32_t capacity, struct gk_open_file *files, uint32_t *suspects,
+		  uint32_t *carriers, struct gk_open_counts *counts, struct gk_report *report);
 
 /*
  * gk_open_files for many processes, on all processors, while the caller works on the processes that it

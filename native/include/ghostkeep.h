@@ -249,6 +249,14 @@ struct gk_dump_job {
 int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count, struct gk_dump_job *jobs,
 		 const void *headers, const char *names, struct gk_report *report);
 
+/*
+ * Rename count files from the directory from_fd to the directory to_fd, in order. names has two names for
+ * each, the old and the new, each with a NUL behind it. It ends at the first file that cannot be renamed;
+ * done is the number of files before that.
+ */
+int gk_rename_many(int from_fd, int to_fd, uint32_t count, const char *names, uint32_t *done,
+		   struct gk_report *report);
+
 /* Wait until the disk has the whole file, and drop its pages, so that later reads come from the disk. */
 int gk_settle(int fd, struct gk_report *report);
 

@@ -3,8 +3,18 @@
  * the largest manifest would take four times its size in memory.
  */
 import { countValues } from '../base/documents/count-values.js';
-import type { Manifest } from '../base/documents/generated/manifest.js';
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { collectAfter } from '../base/memory.js';
+
+/** Texts that were made before they are needed, by the entry. */
+const texts = new WeakMap<ManifestGhost, Buffer>();
+
+export const hasText = (ghost: ManifestGhost) => texts.has(ghost);
+
+/** Keeps the texts of GHOSTS, which can then not be changed any more. */
+export function makeTexts(ghosts: readonly ManifestGhost[]): void {
+  for (const ghost of ghosts) texts.set(Object.freeze(ghost) as ManifestGhost, Buffer.from(textOf([ghost])));
+}
 
 const ghostsAtOnce = 256;
 const beforeGhosts = '\n "ghosts": [';
@@ -18,7 +28,7 @@ export function encodeManifest(
   const pieces: Buffer[] = [];
   let length = 0;
   for (const text of textsOf(manifest)) {
-    const bytes = Buffer.from(text);
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text;
     length += bytes.length;
     if (length > most.bytes) return undefined;
     pieces.push(bytes);
@@ -42,7 +52,7 @@ function hasFewValues(pieces: readonly Buffer[], length: number, most: number): 
 }
 
 /** As `JSON.stringify(manifest, null, 1)` and a line break, in pieces. */
-function* textsOf(manifest: Manifest): Generator<string> {
+function* textsOf(manifest: Manifest): Generator<string | Buffer> {
   const { ghosts } = manifest;
   const around = `${JSON.stringify({ ...manifest, ghosts: [] }, null, 1)}\n`;
   if (ghosts.length === 0) {
@@ -53,8 +63,20 @@ function* textsOf(manifest: Manifest): Generator<string> {
   const at = around.indexOf(beforeGhosts) + beforeGhosts.length;
   yield around.slice(0, at);
   for (let first = 0; first < ghosts.length; first += ghostsAtOnce) {
-    const some = JSON.stringify({ ghosts: ghosts.slice(first, first + ghostsAtOnce) }, null, 1);
-    yield `${first === 0 ? '' : ','}${some.slice(1 + beforeGhosts.length, -afterGhosts.length)}`;
+    if (first > 0) yield ',';
+    yield textOfSome(ghosts.slice(first, first + ghostsAtOnce));
   }
   yield `\n ${around.slice(at)}`;
+}
+
+function textOfSome(ghosts: readonly ManifestGhost[]): string | Buffer {
+  if (!ghosts.some(hasText)) return textOf(ghosts);
+  const pieces = ghosts.flatMap(ghost => [comma, texts.get(ghost) ?? Buffer.from(textOf([ghost]))]);
+  return Buffer.concat(pieces.slice(1));
+}
+
+const comma = Buffer.from(',');
+
+function textOf(ghosts: readonly ManifestGhost[]): string {
+  return JSON.stringify({ ghosts }, null, 1).slice(1 + beforeGhosts.length, -afterGhosts.length);
 }

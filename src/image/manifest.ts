@@ -6,7 +6,7 @@ import type { Durability, Files } from '../base/host/host.js';
 import { collectAfter } from '../base/memory.js';
 import { counted } from '../base/text/counted.js';
 import { assertDecodes } from './decode.js';
-import { encodeManifest } from './encode.js';
+import { encodeManifest, hasText, makeTexts } from './encode.js';
 import {
   firstIdName,
   folder,
@@ -114,9 +114,21 @@ export function writeJournal(files: Files, images: string, journal: Manifest, { 
   files.replace(`${images}/${journalName}`, encodeJournal(journal), { durable });
 }
 
+/**
+ * Checks GHOSTS and makes their texts, so that this need not be done while processes are frozen. They cannot
+ * be changed any more then.
+ * @throws MANIFEST_INVALID where they do not match the schema
+ */
+export function keepTexts(journal: Manifest, ghosts: readonly ManifestGhost[]): void {
+  const manifest = { ...journal, ghosts: [...ghosts] };
+  assertDocument<Manifest>('Manifest', manifest, journalName, 'MANIFEST_INVALID');
+  makeTexts(ghosts);
+}
+
 /** @throws MANIFEST_INVALID where JOURNAL does not match its schema */
 export function encodeJournal(journal: Manifest): Buffer {
-  assertDocument<Manifest>('Manifest', journal, journalName, 'MANIFEST_INVALID');
+  const unchecked = journal.ghosts.filter(ghost => !hasText(ghost));
+  assertDocument<Manifest>('Manifest', { ...journal, ghosts: unchecked }, journalName, 'MANIFEST_INVALID');
   return encode(journal, sealing);
 }
 

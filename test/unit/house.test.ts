@@ -48,6 +48,7 @@ const rooms: Record<string, string[][]> = {
     ['directory'],
     ['bases'],
     ['scan', 'choose'],
+    ['prepared'],
     ['dump'],
     ['seal', 'rounds'],
     ['chain'],
@@ -56,6 +57,7 @@ const rooms: Record<string, string[][]> = {
     ['look'],
     ['recover', 'history', 'receive', 'move'],
     ['dedup', 'forget'],
+    ['gate/ahead'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc', 'try-hooks/others'],
     ['doctor/look'],
@@ -65,7 +67,7 @@ const rooms: Record<string, string[][]> = {
   ],
   ghost: [['.'], ['mounts'], ['find']],
   bench: [['content'], ['machine'], ['report'], ['.'], ['suites', 'move']],
-  host: [['native'], ['files'], ['archive', 'pin'], ['engine'], ['proc'], ['.']],
+  host: [['records'], ['native'], ['files'], ['archive', 'pin'], ['engine'], ['proc'], ['.']],
 };
 /** Files that start a sequence of steps: they may call every room of their folder. */
 const doors = new Set([

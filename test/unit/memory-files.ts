@@ -150,6 +150,19 @@ export class MemoryFiles implements Files {
     this.contents.set(this.#real(to), this.#find(from));
     this.contents.delete(this.#real(from));
   }
+  renameMany(files: readonly (readonly [string, string])[]): number {
+    let done = 0;
+    try {
+      for (const [from, to] of files) {
+        this.rename(from, to);
+        done += 1;
+      }
+    } catch {
+      // The caller renames this file itself and meets the error.
+    }
+    return done;
+  }
+
   renameNew(from: string, to: string): void {
     if (this.exists(to)) throw errno('EEXIST', to);
     this.rename(from, to);

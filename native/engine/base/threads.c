@@ -19,11 +19,17 @@ static void *run(void *argument)
 	return NULL;
 }
 
+/* Reads the number once, because sysconf(3) reads it from a file each time. */
 uint32_t processors(void)
 {
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	static long online;
+	long known = __atomic_load_n(&online, __ATOMIC_RELAXED);
 
-	return online > 1 ? (uint32_t)online : 1;
+	if (known == 0) {
+		known = sysconf(_SC_NPROCESSORS_ONLN);
+		__atomic_store_n(&online, known, __ATOMIC_RELAXED);
+	}
+	return known > 1 ? (uint32_t)known : 1;
 }
 
 static uint32_t others_for(uint64_t items, uint64_t worth)

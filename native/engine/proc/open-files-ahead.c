@@ -138,7 +138,7 @@ GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, const uint64_
 	pthread_mutex_init(&ahead->lock, NULL);
 	pthread_cond_init(&ahead->moved, NULL);
 	ahead->count = count;
-	ahead->local = (struct local){ local, local_count };
+	ahead->local = (struct local){ local, local_count, NULL, 0 };
 	for (uint32_t i = 0; i < count; i++)
 		ahead->processes[i].pid = pids[i];
 	while (!err && ahead->threads_count < wanted) {

@@ -99,6 +99,23 @@ static int is_local(const struct local *local, uint64_t id)
 	return 0;
 }
 
+static int is_presumed(const struct local *local, uint64_t fd)
+{
+	uint32_t low = 0, high = local->presumed_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (local->presumed[middle] == fd)
+			return 1;
+		if (local->presumed[middle] < fd)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}
+
 /*
  * Look at a descriptor, and mark it if it is a suspect. A descriptor that cannot be examined is one: the
  * caller looks at it and meets the same error. With AT_STATX_DONT_SYNC, a network or FUSE file system
@@ -114,6 +131,10 @@ static void look(int dir_fd, struct local local, struct gk_open_file *file)
 	ssize_t length;
 	uint64_t kind;
 
+	if (is_presumed(&local, file->fd)) {
+		file->fd |= SUSPECT;
+		return;
+	}
 	snprintf(name, sizeof(name), "%llu", (unsigned long long)file->fd);
 	length = readlinkat(dir_fd, name, target, LINK_BYTES);
 	if (length < 0 || length == LINK_BYTES) {
@@ -230,10 +251,12 @@ void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *c
 	}
 }
 
-GK_PUBLIC int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count, uint32_t capacity,
-			    struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,
-			    struct gk_open_counts *counts, struct gk_report *report)
+GK_PUBLIC int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count, const uint32_t *presumed,
+			    uint32_t presumed_count, uint32_t capacity, struct gk_open_file *files,
+			    uint32_t *suspects, uint32_t *carriers, struct gk_open_counts *counts,
+			    struct gk_report *report)
 {
+	struct local known = { local, local_count, presumed, presumed_count };
 	int err;
 
 	memset(report, 0, sizeof(*report));
@@ -241,7 +264,7 @@ GK_PUBLIC int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_co
 	err = list_open_files(dir_fd, files, capacity, &counts->looked);
 	if (err)
 		return fail(report, err, 0, "cannot list the descriptors of a process");
-	look_in_parallel(dir_fd, (struct local){ local, local_count }, files, counts->looked);
+	look_in_parallel(dir_fd, known, files, counts->looked);
 	sort_open_files(files, suspects, carriers, counts);
 	return 0;
 }

@@ -17,6 +17,8 @@ int list_open_files(int dir_fd, struct gk_open_file *files, uint32_t capacity, u
 struct local {
 	const uint64_t *ids;
 	uint32_t count;
+	const uint32_t *presumed; /* numbers of descriptors that are suspects anyway, ascending */
+	uint32_t presumed_count;
 };
 
 /*

@@ -1,4 +1,4 @@
-import type { FileStat, Refused } from './file-stat.js';
+import type { FileStat, Memory, Refused } from './file-stat.js';
 
 /**
  * The native library as the flows see it (native/include/ghostkeep.h): one call for each ghost, or one for
@@ -79,14 +79,16 @@ export interface Engine extends Layers {
   /**
    * Dump many small ghosts at once, on all processors. The images are made, except those of jobs that say
    * `over`, which exist already. If a job fails, the image that it made or wrote to is removed.
-   * @returns for each job, in order, the report and the ghost's stat after the copy
+   * @returns for each job, in order, the report and the ghost's stat after the copy; with MEMORY, the same
+   * object as before where neither has changed
    */
   dumpMany(
     folder: string,
     engine: EngineName,
     mode: number,
     jobs: readonly DumpJob[],
-  ): ({ report: EngineReport; after: FileStat } | Refused)[];
+    memory?: Memory,
+  ): readonly ({ report: EngineReport; after: FileStat } | Refused)[];
   /** Write dirty pages to disk and wait. Blocks cannot be shared before that. */
   writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;

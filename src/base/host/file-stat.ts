@@ -29,6 +29,13 @@ export interface FileStat {
   mountId?: number;
 }
 
+/**
+ * Answers that a host keeps for a caller, by the question. When the caller asks again with the same memory,
+ * the host gives the same object for each part of the answer that has not changed. Only the host looks into
+ * it, and a host that keeps nothing is right as well.
+ */
+export type Memory = Map<string, unknown>;
+
 /** One of many questions failed with this error. */
 export interface Refused {
   error: Error;

@@ -61,6 +61,12 @@ export interface Files extends FolderLocks {
    */
   replace(path: string, bytes: Uint8Array, how?: Replacement): void;
   rename(from: string, to: string): void;
+  /**
+   * Renames many files, each from a path to another. All old names are in one folder, and all new names are
+   * in one.
+   * @returns the number of files that were renamed; it ends at the first that cannot be
+   */
+  renameMany(files: readonly (readonly [from: string, to: string])[]): number;
   /** Like rename, but a file that already has the name stays, and the call throws EEXIST. */
   renameNew(from: string, to: string): void;
   /**

@@ -2,7 +2,7 @@
  * Processes, their files and mounts, as the flows see them. They come from /proc of the host, or from a test.
  */
 import type { IdMaps } from '../id-map.js';
-import type { Answer, FdLook, FileStat, Identity, Inode, OpenFds, Refused } from './file-stat.js';
+import type { Answer, FdLook, FileStat, Identity, Inode, Memory, OpenFds, Refused } from './file-stat.js';
 import type { Mount } from './mount.js';
 
 /** One line of /proc/PID/maps that names a file. Source: proc_pid_maps(5). */
@@ -74,9 +74,10 @@ export interface ProcessView {
   fds(pid: number): number[];
   /**
    * Look through all descriptors without opening anything. A descriptor that is not listed as a suspect holds
-   * no ghost (ghostkeep.h, gk_open_files).
+   * no ghost (ghostkeep.h, gk_open_files). PRESUMED, ascending, are suspects without a look, where they are
+   * open: the caller will look at them anyway.
    */
-  openFds(pid: number): OpenFds;
+  openFds(pid: number, presumed?: readonly number[]): OpenFds;
   /**
    * Threads of PID whose descriptors are not in its /proc/PID/fd: they have unshared the table (unshare(2),
    * CLONE_FILES), or the main thread has ended. One thread for each table, or all threads where tables cannot
@@ -110,7 +111,7 @@ export interface ProcessView {
    */
   backingFile(rdev: bigint): Buffer | undefined;
   /** Looks at FDS, in their order. It opens no file of the process. */
-  lookAt(pid: number, fds: readonly number[]): Iterable<FdLook | ({ fd: number } & Refused)>;
+  lookAt(pid: number, fds: readonly number[], memory?: Memory): Iterable<FdLook | ({ fd: number } & Refused)>;
   mounts(pid: number): Mount[];
   /** Identity of the mount namespace, as readlink of ns/mnt gives it. */
   mountNamespace(pid: number): string;
@@ -191,8 +192,12 @@ export interface ProcessView {
    * writing too, which fails for a running executable (ETXTBSY). The caller closes it.
    */
   pin(pid: number, link: string, writable?: boolean): number;
-  /** Like pin and statPin, but for many links at once, in their order. The caller closes the descriptors. */
-  pinAll(links: readonly { pid: number; link: string }[]): (Pin | Refused)[];
+  /**
+   * Like pin and statPin, but for many links at once, in their order. The caller closes the descriptors. With
+   * MEMORY, a `stat` that is the same object as before says that the flags and attributes have not changed
+   * either.
+   */
+  pinAll(links: readonly { pid: number; link: string }[], memory?: Memory): (Pin | Refused)[];
   unpin(fd: number): void;
   statPin(fd: number): FileStat;
   /**

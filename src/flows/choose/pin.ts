@@ -1,5 +1,5 @@
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
-import type { FileStat, Pin, ProcessView, Refused } from '../../base/host/host.js';
+import type { FileStat, Memory, Pin, ProcessView, Refused } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
 import { type Ghost, type Holder, showGhost, showIdentity } from '../../ghost/ghost.js';
 
@@ -23,6 +23,7 @@ const mostAtOnce = 1024;
 /**
  * Pins all ghosts or none. The caller unpins.
  * @param leave takes a ghost that cannot be opened, and the reason; the others are then pinned without it
+ * @param memory as for ProcessView.pinAll
  * @throws HOLDER_GONE, PERMISSION, GHOST_CHANGED
  */
 export function pinGhosts(
@@ -30,13 +31,14 @@ export function pinGhosts(
   ghosts: readonly Ghost[],
   leave?: (ghost: Ghost, why: string) => void,
   alive = () => {},
+  memory?: Memory,
 ): PinnedGhost[] {
   const held = new Set<number>();
   const pins: (Pin | Refused)[] = [];
   try {
     for (let from = 0; from < ghosts.length; from += mostAtOnce) {
       const some = ghosts.slice(from, from + mostAtOnce).map(({ holders: [first] }) => first as Holder);
-      for (const pin of processes.pinAll(some)) {
+      for (const pin of processes.pinAll(some, memory)) {
         pins.push(pin);
         if ('fd' in pin) held.add(pin.fd);
       }

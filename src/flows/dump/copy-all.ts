@@ -12,7 +12,7 @@ import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
 import { dataAtMost } from '../steps.js';
 import { copySmall } from './copy-batch.js';
-import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
+import { type Copy, type CopyTarget, copyGhost, createAnew } from './copy-one.js';
 import { startState } from './describe-again.js';
 
 /**
@@ -37,7 +37,10 @@ export function toCopies(
   }));
 }
 
-/** Copies each ghost into the image that its journal entry names, and notes in the entry what was written. */
+/**
+ * Copies each ghost into the image that its journal entry names. Each copy gets an entry that says what was
+ * written, which the caller puts into the journal.
+ */
 export async function copyAll(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<void> {
   const { images, policy } = target;
   context.progress?.begin({
@@ -48,7 +51,8 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
   });
   // Ghosts get no log line each: there may be 10,000, the container is frozen, and the manifest lists them.
   await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
-    copy.entry.data = await copyGhost(context, copy, target);
+    const data = await copyGhost(context, copy, target);
+    copy.entry = { ...copy.entry, data };
     context.progress?.did();
   });
   if (copies.length === 0) return;
@@ -79,8 +83,7 @@ function bytesOf(copies: readonly Copy[], { verify }: Policy): bigint {
  */
 function setAside({ files, engine }: Host, images: string): void {
   const path = `${images}/${reserveName}`;
-  files.remove(path);
-  const fd = files.create(path);
+  const fd = createAnew(files, path);
   try {
     engine.allocate(fd, 0n, BigInt(sealReserveBytes));
   } catch (error) {

@@ -4,6 +4,7 @@
  */
 import type { FileStat } from '../../base/host/host.js';
 import type { Context } from '../context.js';
+import { factsOf } from '../prepared/prepared.js';
 import {
   type Copy,
   type CopyTarget,
@@ -28,7 +29,7 @@ export function isSmallFile({ size }: Pick<FileStat, 'size'>): boolean {
 const [mostAtOnce, mostBytesAtOnce] = [256, 8n << 20n];
 
 /**
- * Copies the small ghosts among COPIES and notes in their entries what was written.
+ * Copies the small ghosts among COPIES, and gives each an entry that says what was written.
  * @returns the copies that are still to be made: large ghosts, those that failed here, and all if the policy
  * asks for digests. They are made one by one, so that an error can name them
  */
@@ -78,7 +79,8 @@ function copyBatch(context: Context, copies: readonly Copy[], target: CopyTarget
       return true;
     }
     if (isUnchanged(copy.stat, result.after)) {
-      copy.entry.data = toData(context, copy, result.report);
+      if (factsOf(copy.entry)?.report !== result.report)
+        copy.entry = { ...copy.entry, data: toData(context, copy, result.report) };
       return false;
     }
     files.remove(`${target.images}/${copy.entry.image}`);
@@ -94,8 +96,8 @@ function copyBatch(context: Context, copies: readonly Copy[], target: CopyTarget
 export function dumpTogether(
   { host: { engine } }: Context,
   copies: readonly Copy[],
-  { images, policy, criu }: CopyTarget,
+  { images, policy, criu, prepared }: CopyTarget,
 ) {
   const jobs = copies.map(copy => ({ ...describeCopy(copy, policy), name: copy.entry.image }));
-  return engine.dumpMany(images, policy.engine, imageMode({ criu }), jobs);
+  return engine.dumpMany(images, policy.engine, imageMode({ criu }), jobs, prepared?.memory);
 }

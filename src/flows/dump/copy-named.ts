@@ -55,7 +55,8 @@ export async function copyWhatCanBe(
   });
   await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
     try {
-      copy.entry.data = await copyGhost(context, copy, target);
+      const data = await copyGhost(context, copy, target);
+      copy.entry = { ...copy.entry, data };
     } catch (error) {
       if (!(error instanceof GhostkeepError)) throw error;
       failed.add(copy);

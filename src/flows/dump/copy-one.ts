@@ -8,6 +8,7 @@ import { showDigest } from '../../image/verify.js';
 import type { Policy } from '../../oci/policy.js';
 import type { DumpOf } from '../choose/shared-shm.js';
 import { type Context, whenMoving } from '../context.js';
+import { factsOf, type Prepared } from '../prepared/prepared.js';
 import { nameOf } from './describe.js';
 import { type Described, describeAgain } from './describe-again.js';
 
@@ -39,6 +40,8 @@ export interface CopyTarget {
   policy: Policy;
   /** The images belong to a CRIU checkpoint. */
   criu: boolean;
+  /** Entries that were prepared before the freeze. */
+  prepared?: Prepared | undefined;
 }
 
 /** Takes the content of ghosts to where their images will be. */
@@ -100,6 +103,8 @@ export function startAnew(context: Context, copy: Copy, why: string): void {
   });
   copy.stat = context.host.processes.statPin(copy.fd);
   copy.over = false;
+  // A prepared entry has its text already, so it is not changed.
+  copy.entry = { ...copy.entry };
   describeAgain(context, copy);
 }
 
@@ -143,17 +148,21 @@ export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Po
     size: stat.size,
     chunked: isChunked(stat.size),
     detectZeroes: policy.detectZeroes ?? false,
-    header: encodeGhostHead({
-      uid: entry.uid,
-      gid: entry.gid,
-      mode: entry.mode,
-      dev: parseDev(entry.physicalDev),
-      ino: stat.ino,
-      size: stat.size,
-      atimeNs: stat.atimeNs,
-      mtimeNs: stat.mtimeNs,
-    }),
+    header: factsOf(entry)?.header ?? headerOf(entry, stat),
   };
+}
+
+function headerOf(entry: ManifestGhost, stat: FileStat): Buffer {
+  return encodeGhostHead({
+    uid: entry.uid,
+    gid: entry.gid,
+    mode: entry.mode,
+    dev: parseDev(entry.physicalDev),
+    ino: stat.ino,
+    size: stat.size,
+    atimeNs: stat.atimeNs,
+    mtimeNs: stat.mtimeNs,
+  });
 }
 
 /**
@@ -165,9 +174,9 @@ export function imageMode({ criu }: { criu: boolean }): number {
 }
 
 /**
- * A copy that was interrupted may have left an image. That is rare, so we do not look before we create one.
+ * A dump that was interrupted may have left a file. That is rare, so we do not look before we create one.
  */
-function createAnew(files: Files, path: string, mode: number): number {
+export function createAnew(files: Files, path: string, mode?: number): number {
   try {
     return files.create(path, mode);
   } catch (error) {
@@ -183,11 +192,15 @@ function createAnew(files: Files, path: string, mode: number): number {
  */
 function allocationOf(
   { host: { engine }, log }: Context,
-  { entry, fd, stat: { allocated, size } }: Copy,
+  copy: Copy,
   report: EngineReport,
 ): Pick<GhostData, 'allocation'> {
-  if (allocated <= report.dataBytes + restBytes + report.chunks * treeBytesPerChunk)
-    return { allocation: [] };
+  if (!mayHaveUnwritten(copy, report)) return { allocation: [] };
+  const {
+    entry,
+    fd,
+    stat: { size },
+  } = copy;
   const allocation: NonNullable<GhostData['allocation']> = [];
   try {
     const found = engine.allocation(fd, size);
@@ -208,6 +221,11 @@ function allocationOf(
     return {};
   }
   return { allocation };
+}
+
+/** Is more allocated than there is data? */
+export function mayHaveUnwritten({ stat }: Copy, { dataBytes, chunks }: EngineReport): boolean {
+  return stat.allocated > dataBytes + restBytes + chunks * treeBytesPerChunk;
 }
 
 export function isUnchanged(before: FileStat, after: FileStat): boolean {

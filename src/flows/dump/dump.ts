@@ -37,11 +37,13 @@ export interface Dumped {
  * copied is copied again, and fails the dump in the end. Only a caller that has frozen them (CRIU, for
  * example) gets the ghosts of one moment.
  */
-export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
+export async function dumpGhosts(context: Context, asked: DumpRequest): Promise<Dumped> {
+  const prepared = asked.warm?.prepared;
+  const request = { ...asked, prepared };
   const { host } = context;
   const { pids, policy, criu, requireFrozen = false } = request;
   if (requireFrozen) assertFrozen(context, pids);
-  const found = searchGhosts(context, pids, { named: criu });
+  const found = prepared?.search(context, pids) ?? searchGhosts(context, pids, { named: criu });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
   assertNothingLost(context, request, found);
   judgeClosed(context, request, found);
@@ -50,7 +52,8 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const leave = (ghost: Ghost, why: string) => leftOut.push(leaveGhost(ghost, why));
   const { watched, watch } = watchServers(context, copied, request.images);
   try {
-    const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave, watched.alive);
+    const { memory } = prepared ?? {};
+    const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave, watched.alive, memory);
     let named: PinnedNamed[] = [];
     let dumped: Dumped | undefined;
     try {
@@ -121,6 +124,7 @@ async function dumpPinned(
       await takeElsewhere(context, request, request.elsewhere, journal, { copies, named });
     else {
       await copyAll(context, request, copies);
+      journal.ghosts = copies.map(({ entry }) => entry);
       await copyNamed(context, request, journal, named);
     }
     if (request.staysFrozen) assertStillFrozen(context, request.pids);

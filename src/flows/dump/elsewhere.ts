@@ -22,6 +22,7 @@ export async function takeElsewhere(
 ): Promise<void> {
   const more = describeNamed(context, request, journal, named);
   const taken = await elsewhere.take(context, request, [...copies, ...more]);
+  journal.ghosts = copies.map(({ entry }) => entry);
   for (const copy of more) if (taken.has(copy)) journal.ghosts.push(copy.entry);
   if (journal.ghosts.length === 0) return;
   journal.moved = elsewhere.moved();

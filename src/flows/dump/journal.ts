@@ -59,7 +59,9 @@ export function makeJournal(
     ghosts: pinned.map((pin, index) => {
       context.alive?.();
       const name = request.criu && comesBackByName(pin.ghost) ? linkedName : pendingName;
-      return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1), room);
+      const [id, image] = [index + 1, earlier[index] ?? name(index + 1)];
+      const entry = request.prepared?.entryOf(pin, id, image, idMaps);
+      return entry ?? describeGhost(context, pin, ids, id, image, room);
     }),
     ...names,
   };

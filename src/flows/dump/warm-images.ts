@@ -4,6 +4,7 @@ import { isSameInode } from '../../base/host/identity.js';
 import type { Log } from '../../base/log.js';
 import { folder } from '../../image/layout.js';
 import type { Bases } from '../bases/bases.js';
+import type { Prepared } from '../prepared/prepared.js';
 import { isSmallFile } from './copy-batch.js';
 
 /** The image of a ghost as it was before the freeze. */
@@ -21,6 +22,10 @@ interface WarmImage {
 export class WarmImages {
   /** The key is device and inode, so that one is found fast among ten thousand images. */
   readonly #images = new Map<string, WarmImage>();
+  /** False as long as nobody has put anything into the working folder for the dump. */
+  mayHaveFolder = false;
+  /** Entries that the warm pass has prepared, if many ghosts are small. */
+  prepared: Prepared | undefined;
 
   constructor(
     private readonly files: Files,
@@ -49,15 +54,19 @@ export class WarmImages {
     return this.#takeWarm(stat) ?? this.bases?.take(stat)?.image;
   }
 
-  #takeWarm(stat: FileStat): string | undefined {
-    const pair = pairOf(stat);
-    const warm = this.#images.get(pair);
+  /** Like take, for images of the warm pass, but the image stays here. */
+  imageOf(stat: FileStat): string | undefined {
+    const warm = this.#images.get(pairOf(stat));
     if (!warm || !isSameInode(warm.stat, stat)) return undefined;
     // The image of a small ghost that has become large is not used: the ghost may share its blocks with a new
     // image, which costs nothing.
-    if (isSmallFile(warm.stat) && !isSmallFile(stat)) return undefined;
-    this.#images.delete(pair);
-    return warm.image;
+    return isSmallFile(warm.stat) && !isSmallFile(stat) ? undefined : warm.image;
+  }
+
+  #takeWarm(stat: FileStat): string | undefined {
+    const image = this.imageOf(stat);
+    if (image !== undefined) this.#images.delete(pairOf(stat));
+    return image;
   }
 
   /** Called when the dump has failed: bases go back to where they were, and the other images are removed. */
@@ -70,6 +79,7 @@ export class WarmImages {
   discard(): void {
     for (const { image } of this.#images.values()) this.#remove(image);
     this.#images.clear();
+    if (!this.mayHaveFolder && this.bases?.mayHave !== true) return;
     const workFolder = `${this.images}/${folder}`;
     try {
       this.files.removeEmpty(workFolder);

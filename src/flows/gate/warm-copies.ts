@@ -62,6 +62,7 @@ export class WarmCopies {
   ownsFolder(): boolean {
     const { host, log } = this.context;
     const { images } = this.request;
+    this.warm.mayHaveFolder = true;
     host.files.makeDirectory(`${images}/${folder}`);
     if (isOwnFolder(this.context, images)) return true;
     log.info(

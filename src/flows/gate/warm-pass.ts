@@ -12,6 +12,7 @@
  */
 
 import { availableParallelism } from 'node:os';
+import { collectNow } from '../../base/memory.js';
 import { inParallel } from '../../base/parallel.js';
 import { counted } from '../../base/text/counted.js';
 import type { Ghost } from '../../ghost/ghost.js';
@@ -23,6 +24,7 @@ import type { DumpRequest } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
 import { isLarge, whyForbidden, worthNamed } from '../rounds/copy-running.js';
 import { dataAtMost, searchGhosts } from '../steps.js';
+import { prepare } from './ahead/prepare.js';
 import { WarmCopies } from './warm-copies.js';
 
 /** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
@@ -84,6 +86,9 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   log.info(
     `before the freeze: ${warm.count} of ${counted(all.length, 'file')} copied in ${counted(pass.rounds, 'round')}${others.join('')}`,
   );
+  if (many.length === 0) return;
+  warm.prepared = prepare(context, request);
+  collectNow();
 }
 
 /**

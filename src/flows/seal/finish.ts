@@ -89,6 +89,7 @@ async function copyPinned(
     // reserves.
     const target = { images, policy: { ...policy, reserve: 0n }, criu: journal.criu ?? false };
     await copyAll(context, target, copies.slice(0, ghosts));
+    journal.ghosts = copies.slice(0, ghosts).map(({ entry }) => entry);
     for (const { entry } of await copyWhatCanBe(context, target, copies.slice(ghosts), leave))
       journal.ghosts.push(entry);
   } catch (error) {

@@ -6,6 +6,7 @@ import { decodeGhostHead, headBytes } from '../../criu/ghost-file.js';
 import { folder, isPendingName, sealedName } from '../../image/layout.js';
 import { syncImage } from '../../image/sync-image.js';
 import type { Context } from '../context.js';
+import { factsOf } from '../prepared/prepared.js';
 import { beginSync } from '../steps.js';
 
 /**
@@ -31,19 +32,55 @@ export function giveNames(
 ): ManifestGhost[] {
   const { files } = context.host;
   if (durable) beginSync(context, journal.ghosts.length, 'sealing');
+  const given = journal.ghosts.map((ghost, index) => toSealed(ghost, first + index));
+  const renamed = durable ? 0 : renameFirst(context, images, journal.ghosts, given);
   const give = (ghost: ManifestGhost, index: number) => {
-    const id = givenId(ghost.image) ?? first + index;
-    const image = isPendingName(ghost.image) ? sealedName(ghost.image, id) : ghost.image;
-    if (ghost.moved) return { ...ghost, id, image };
+    const sealed = given[index] as ManifestGhost;
+    const { image } = sealed;
+    if (ghost.moved || index < renamed) return sealed;
     if (image === ghost.image) assertThere(files, images, image);
     else if (!isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
       assertImageOf(files, images, image, ghost);
     if (durable) syncOrDisown(files, images, image);
     context.alive?.();
     if (durable) context.progress?.did();
-    return { ...ghost, id, image };
+    return sealed;
   };
   return files.holding(`${images}/${folder}`, () => journal.ghosts.map(give));
+}
+
+/** Files that one call renames; after each call we give a sign of life. */
+const mostAtOnce = 1024;
+
+/**
+ * Renames many images in one call, up to the first that is not there, for example because an earlier seal has
+ * renamed it. @param given the entries with the final names. @returns how many were renamed
+ */
+function renameFirst(
+  { host: { files }, alive }: Context,
+  images: string,
+  ghosts: readonly ManifestGhost[],
+  given: readonly ManifestGhost[],
+): number {
+  const isOther = ({ image, moved }: ManifestGhost, index: number) => moved || image === given[index]?.image;
+  const end = ghosts.findIndex(isOther);
+  const pairs = ghosts
+    .slice(0, end < 0 ? ghosts.length : end)
+    .map(({ image }, index) => [`${images}/${image}`, `${images}/${given[index]?.image}`] as const);
+  let renamed = 0;
+  for (let first = 0; first < pairs.length && renamed === first; first += mostAtOnce) {
+    renamed += files.renameMany(pairs.slice(first, first + mostAtOnce));
+    alive?.();
+  }
+  return renamed;
+}
+
+/** The entry with its final id and the final name of its image. @param next the id that is free */
+function toSealed(ghost: ManifestGhost, next: number): ManifestGhost {
+  const prepared = factsOf(ghost)?.sealed;
+  if (prepared?.id === next) return prepared;
+  const id = givenId(ghost.image) ?? next;
+  return { ...ghost, id, image: isPendingName(ghost.image) ? sealedName(ghost.image, id) : ghost.image };
 }
 
 /**

@@ -29,6 +29,7 @@ import { thaw } from '../directory/thaw.js';
 import { assertNotEncrypted } from '../directory/unsealable.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { toExternal, toKeyPath, toRenamedFolder } from '../dump/describe.js';
+import { externalOf } from '../prepared/prepared.js';
 import { adopt } from './adopt.js';
 import { assertNotTaken, giveNames } from './give-names.js';
 
@@ -207,7 +208,7 @@ function sealOpenFiles(
   const plan = planSeal(
     filesImage,
     remaps,
-    named.map(toExternal),
+    named.map(ghost => externalOf(ghost) ?? toExternal(ghost)),
     { mountNamespace: journal.mountNamespace },
     journal.links?.map(toKeyPath),
     journal.renamedFolders?.map(toRenamedFolder),

@@ -19,6 +19,11 @@ export interface Lost {
 export interface Closed extends ShmList {
   /** The folders that were listed. */
   places: readonly SharedShm[];
+  /**
+   * False where no searched process has a /dev/shm that we have mounted, too. Then nothing was decided from
+   * sockets and watches.
+   */
+  mayShare: boolean;
 }
 
 /** The result of a search of processes. */

@@ -38,7 +38,7 @@ const shmFilesystem = 'tmpfs';
  */
 const mostHolders = 8;
 const none: ReadonlySet<bigint> = new Set();
-export const noneClosed: Closed = { files: [], complete: true, places: [] };
+export const noneClosed: Closed = { files: [], complete: true, places: [], mayShare: false };
 
 export class NamedFiles {
   readonly #found = new Map<string, Ghost>();
@@ -150,7 +150,9 @@ export class NamedFiles {
       .map(shm => ({ ...shm, ...listShm(this.processes, shm, this.#found.size) }));
     const all = [...lost, ...bound, ...unknown, ...nameWatched(away, lists)];
     const pods = lists.filter(({ isHosts }) => !isHosts);
-    return { named, lost: all, closed: closedOn(pods, new Set([...back, ...all.map(pairOf)])) };
+    const mayShare = [...this.#seenBy.keys()].some(dev => devices.has(dev));
+    const closed = closedOn(pods, new Set([...back, ...all.map(pairOf)]));
+    return { named, lost: all, closed: { ...closed, mayShare } };
   }
 
   /** True where the process has the same mounts as we, and so is in no container, and where it has ended. */
@@ -203,7 +205,10 @@ function nameWatched(watches: readonly Lost[], lists: readonly ShmList[]): Lost[
 }
 
 /** @param known device and inode of each file that comes back, or because of which the dump is refused */
-function closedOn(lists: readonly (SharedShm & ShmList)[], known: ReadonlySet<string>): Closed {
+function closedOn(
+  lists: readonly (SharedShm & ShmList)[],
+  known: ReadonlySet<string>,
+): Omit<Closed, 'mayShare'> {
   const isClosed = (file: OnShm) => mayClose(file) && !known.has(pairOf(file));
   return {
     files: lists.flatMap(({ files }) => files.filter(isClosed)),

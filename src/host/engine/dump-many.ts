@@ -1,17 +1,19 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { DumpJob, EngineName, EngineReport, FileStat, Refused } from '../../base/host/host.js';
+import type { DumpJob, EngineName, EngineReport, FileStat, Memory, Refused } from '../../base/host/host.js';
 import { inFolder } from '../files/in-place.js';
 import { ask, dumpFlags, engineNumber, nativeError, readReport } from '../native/call.js';
 import { dumpJob, report as reportLayout } from '../native/layout.js';
 import { readStat } from '../native/stat.js';
+import { recall } from '../records/recall.js';
 
 export function dumpMany(
   folder: string,
   engine: EngineName,
   mode: number,
   jobs: readonly DumpJob[],
-): ({ report: EngineReport; after: FileStat } | Refused)[] {
+  memory?: Memory,
+): readonly ({ report: EngineReport; after: FileStat } | Refused)[] {
   if (jobs.length === 0) return [];
   const words = new BigInt64Array(jobs.length * dumpJob.words);
   // A number below 2^32 is written as two halves, of which the upper one stays 0. Making a bigint takes
@@ -43,7 +45,8 @@ export function dumpMany(
   } finally {
     fs.closeSync(dirFd);
   }
-  return jobs.map((_, index) => {
+  const key = `dump ${names[0]} ${jobs.length}`;
+  return recall(memory, key, words, { size: dumpJob.bytes, from: dumpJob.at.error }, index => {
     const at = index * dumpJob.words;
     const report = Buffer.from(words.buffer, (at + word.report) * 8, reportLayout.bytes);
     const error = Number(words[at + word.error]);

@@ -30,8 +30,10 @@ export class NativeEngine extends NativeLayers implements Engine {
     return watched(onProgress, start, isOver);
   }
 
-  dumpMany(...[folder, engine, mode, jobs]: Parameters<Engine['dumpMany']>): ReturnType<Engine['dumpMany']> {
-    if (!jobs.some(({ ghostFd }) => isBorrowed(ghostFd))) return dumpMany(folder, engine, mode, jobs);
+  dumpMany(
+    ...[folder, engine, mode, jobs, memory]: Parameters<Engine['dumpMany']>
+  ): ReturnType<Engine['dumpMany']> {
+    if (!jobs.some(({ ghostFd }) => isBorrowed(ghostFd))) return dumpMany(folder, engine, mode, jobs, memory);
     return jobs.flatMap(job => dumpMany(folder, engineFor(job.ghostFd, engine), mode, [job]));
   }
 

@@ -8,7 +8,7 @@ import { closeWritten, tryLock } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
 import { renameNew } from '../native/rename-new.js';
 import { toFileStat } from '../native/stat.js';
-import { holdFolder } from './in-place.js';
+import { holdFolder, renameMany } from './in-place.js';
 import { lockFolder, lockHolder } from './lock.js';
 import { makeNames } from './make-names.js';
 import { openFolder } from './open-folder.js';
@@ -57,6 +57,7 @@ export class LinuxFiles implements Files {
 
   makeNames = makeNames;
   holding = holdFolder;
+  renameMany = renameMany;
   lockHolder = lockHolder;
   removeEmpty = removeEmpty;
   statOn = statOn;

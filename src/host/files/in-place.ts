@@ -4,7 +4,9 @@
  * we open that folder first without following a link, and name each file below its descriptor.
  */
 import fs from 'node:fs';
+import path from 'node:path';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
+import { ask } from '../native/call.js';
 import { naming, pathOnly } from './open-regular.js';
 
 const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
@@ -60,6 +62,29 @@ function openIfThere(base: string, folders: string): number | undefined {
 /** Like inPlace, but for work on the contents of a folder. */
 export function inFolder<T>(folder: string, act: (place: string) => T): T {
   return inPlace(`${folder}/.`, act);
+}
+
+/** See Files.renameMany. One call for all saves the way to both folders, which takes as long as a rename. */
+export function renameMany(files: readonly (readonly [from: string, to: string])[]): number {
+  const [first] = files;
+  if (!first) return 0;
+  const [from, to] = [path.dirname(first[0]), path.dirname(first[1])];
+  const end = files.findIndex(pair => !pair[0].startsWith(`${from}/`) || !pair[1].startsWith(`${to}/`));
+  const some = end < 0 ? files : files.slice(0, end);
+  const names = some.map(pair => `${pair[0].slice(from.length + 1)}\0${pair[1].slice(to.length + 1)}\0`);
+  const done = new Uint32Array(1);
+  const fds: number[] = [];
+  try {
+    for (const folder of [from, to])
+      fds.push(inFolder(folder, at => fs.openSync(at, pathOnly | fs.constants.O_DIRECTORY)));
+    ask('gk_rename_many', fds[0], fds[1], some.length, Buffer.from(names.join('')), done);
+  } catch (error) {
+    // The caller renames the next file itself and meets the error.
+    if (errnoOf(error) === undefined) throw error;
+  } finally {
+    for (const fd of fds) fs.closeSync(fd);
+  }
+  return done[0] ?? 0;
 }
 
 function openFolders(base: string, names: readonly string[]): number {

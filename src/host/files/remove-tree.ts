@@ -19,7 +19,8 @@ const mostLevels = 64;
  */
 export function removeTree(file: string | Buffer, level = 0): void {
   const folder = openIfFolder(file);
-  if (folder === undefined) {
+  if (folder === 'nothing') return;
+  if (folder === 'no folder') {
     fs.rmSync(file, { force: true });
     return;
   }
@@ -46,12 +47,13 @@ export function removeEmpty(folder: string): boolean {
   }
 }
 
-function openIfFolder(file: string | Buffer): number | undefined {
+function openIfFolder(file: string | Buffer): number | 'nothing' | 'no folder' {
   try {
     return fs.openSync(file, pathOnly | O_DIRECTORY | O_NOFOLLOW);
   } catch (error) {
     const errno = errnoOf(error) ?? '';
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errno)) return undefined;
+    if (errno === 'ENOENT') return 'nothing';
+    if (['ENOTDIR', 'ELOOP'].includes(errno)) return 'no folder';
     throw error;
   }
 }

@@ -50,7 +50,8 @@ const signatures = {
   gk_get_xattr: 'int gk_get_xattr(int, void *, void *, void *, void *)',
   gk_set_xattr: 'int gk_set_xattr(int, void *, void *, uint64_t, void *)',
   gk_open_as_owner: 'int gk_open_as_owner(int, void *, void *)',
-  gk_open_files: 'int gk_open_files(int, void *, uint32_t, uint32_t, void *, void *, void *, void *, void *)',
+  gk_open_files:
+    'int gk_open_files(int, void *, uint32_t, void *, uint32_t, uint32_t, void *, void *, void *, void *, void *)',
   gk_ahead_begin: 'int gk_ahead_begin(void *, uint32_t, void *, uint32_t, void *, void *)',
   gk_ahead_take: 'int gk_ahead_take(uint64_t, uint32_t, void *, void *, void *, void *, void *)',
   gk_ahead_end: 'int gk_ahead_end(uint64_t, void *)',
@@ -66,6 +67,7 @@ const signatures = {
   gk_deadline: 'int gk_deadline(uint32_t, int, void *, void *, void *)',
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',
+  gk_rename_many: 'int gk_rename_many(int, int, uint32_t, void *, void *, void *)',
   gk_are_free: 'int gk_are_free(int, uint32_t, void *, void *, void *)',
   gk_crc32c: 'uint32_t gk_crc32c(uint32_t, void *, uint64_t)',
   gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',

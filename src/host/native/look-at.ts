@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { errnoName } from '../../base/errors.js';
-import type { FdLook, Refused } from '../../base/host/host.js';
+import type { FdLook, Memory, Refused } from '../../base/host/host.js';
+import { recall } from '../records/recall.js';
 import { ask } from './call.js';
 import { look, values } from './layout.js';
 import { readStat } from './stat.js';
@@ -23,6 +24,7 @@ let spareNames: Buffer | undefined;
 export function* lookAt(
   folder: string,
   fds: readonly number[],
+  memory?: Memory,
 ): Generator<FdLook | ({ fd: number } & Refused)> {
   if (fds.length === 0) return;
   const atOnce = Math.min(fds.length, mostAtOnce);
@@ -34,8 +36,22 @@ export function* lookAt(
       const some = fds.slice(first, first + atOnce);
       for (const [index, fd] of some.entries()) words[index * look.words + look.word.fd] = BigInt(fd);
       ask('gk_look_at', procFd, some.length, words, names);
-      for (const index of some.keys())
-        yield readLook(words, index * look.words, names, index * values.GK_NAME_BYTES, folder);
+      const filled = words.subarray(0, some.length * look.words);
+      const nameAt = (index: number) => index * values.GK_NAME_BYTES;
+      const make = (index: number) => readLook(words, index * look.words, names, nameAt(index), folder);
+      // The length of the name is in the record.
+      const isStill = (known: ReturnType<typeof make>, index: number) =>
+        'error' in known ||
+        !known.target ||
+        names.compare(
+          known.target,
+          0,
+          known.target.length,
+          nameAt(index),
+          nameAt(index) + known.target.length,
+        ) === 0;
+      const key = `look ${folder} ${some[0]} ${some.length}`;
+      yield* recall(memory, key, filled, { size: look.bytes }, make, isStill);
     }
   } finally {
     fs.closeSync(procFd);

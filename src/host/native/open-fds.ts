@@ -17,14 +17,32 @@ const counts = new Uint32Array(openCounts.bytes / 4);
 
 /**
  * Looks through the descriptors in FOLDER, a /proc/PID/fd, without opening any file. LOCAL are the ids of
- * mounts whose files can be read without asking a server (local-mounts.ts).
+ * mounts whose files can be read without asking a server (local-mounts.ts). PRESUMED are the numbers of
+ * descriptors that the caller will look at anyway, ascending.
  * @throws an errno error when FOLDER cannot be listed
  */
-export function readOpenFds(folder: string, local: BigUint64Array): OpenFds {
+export function readOpenFds(
+  folder: string,
+  local: BigUint64Array,
+  presumed: readonly number[] = [],
+): OpenFds {
+  const known = Uint32Array.from(presumed);
   const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
     return collect(room =>
-      ask('gk_open_files', dirFd, local, local.length, capacity, room, suspects, carriers, counts),
+      ask(
+        'gk_open_files',
+        dirFd,
+        local,
+        local.length,
+        known,
+        known.length,
+        capacity,
+        room,
+        suspects,
+        carriers,
+        counts,
+      ),
     );
   } finally {
     fs.closeSync(dirFd);

@@ -1,6 +1,14 @@
 import fs from 'node:fs';
 import { silentServer } from '../../base/errors.js';
-import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../../base/host/host.js';
+import type {
+  FileMap,
+  FileStat,
+  Identity,
+  Memory,
+  Mount,
+  OpenFds,
+  ProcessView,
+} from '../../base/host/host.js';
 import type { IdMaps } from '../../base/id-map.js';
 import { findHolders } from '../engine/find-holders.js';
 import { pinAll } from '../engine/pin-all.js';
@@ -22,7 +30,7 @@ import { parseMaps, parseWritableShared } from './maps.js';
 import { hidingOption, parseMountinfo } from './mountinfo.js';
 import { readProc, readWords } from './read-proc.js';
 import { filesIn, namesOf } from './search-mount.js';
-import { childrenOf, numbers, privateMemory, standsStill, statFields, statusField } from './tasks.js';
+import { numbers, privateMemory, standsStill, statFields, statusField, treeOf } from './tasks.js';
 
 const { O_RDONLY } = fs.constants;
 
@@ -46,13 +54,7 @@ export class LinuxProcesses implements ProcessView {
     return numbers(fs.readdirSync('/proc'));
   }
 
-  tree(pid: number): number[] {
-    const found = [pid];
-    for (const parent of found) {
-      for (const child of childrenOf(parent)) if (!found.includes(child)) found.push(child);
-    }
-    return found;
-  }
+  tree = treeOf;
 
   /** Source: cgroups(7): hierarchy-id:controllers:path */
   cgroupsOf(pid: number): string[] {
@@ -115,8 +117,8 @@ export class LinuxProcesses implements ProcessView {
     return numbers(fs.readdirSync(`/proc/${pid}/fd`));
   }
 
-  openFds(pid: number): OpenFds {
-    return this.#ahead?.take(pid) ?? readOpenFds(`/proc/${pid}/fd`, this.#local.ids);
+  openFds(pid: number, presumed?: readonly number[]): OpenFds {
+    return this.#ahead?.take(pid) ?? readOpenFds(`/proc/${pid}/fd`, this.#local.ids, presumed);
   }
 
   threadsApart(pid: number): number[] {
@@ -157,8 +159,8 @@ export class LinuxProcesses implements ProcessView {
     return readBackingFile(rdev);
   }
 
-  lookAt(pid: number, fds: readonly number[]) {
-    return lookAt(`/proc/${pid}`, fds);
+  lookAt(pid: number, fds: readonly number[], memory?: Memory) {
+    return lookAt(`/proc/${pid}`, fds, memory);
   }
 
   mounts(pid: number): Mount[] {
@@ -266,8 +268,9 @@ export class LinuxProcesses implements ProcessView {
     return openToPin(`/proc/${pid}/${link}`, writable);
   }
 
-  pinAll(links: readonly { pid: number; link: string }[]) {
-    return pinAll(links.map(({ pid, link }) => `/proc/${pid}/${link}`));
+  pinAll(links: readonly { pid: number; link: string }[], memory?: Memory) {
+    const paths = links.map(({ pid, link }) => `/proc/${pid}/${link}`);
+    return pinAll(paths, memory);
   }
 
   unpin(fd: number): void {

@@ -3,11 +3,20 @@ import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 import { isFrozen } from './freezer.js';
 
+/** PID and all its descendants that exist now. */
+export function treeOf(pid: number): number[] {
+  const found = [pid];
+  for (const parent of found) {
+    for (const child of childrenOf(parent)) if (!found.includes(child)) found.push(child);
+  }
+  return found;
+}
+
 /**
  * Source: proc_pid_task(5), task/TID/children. A thread that ends meanwhile shows no children; the other
  * threads still show theirs.
  */
-export function childrenOf(pid: number): number[] {
+function childrenOf(pid: number): number[] {
   const tids = ifThere(() => fs.readdirSync(`/proc/${pid}/task`)) ?? [];
   return tids.flatMap(tid => {
     const text = ifThere(() => fs.readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1'));

@@ -52,7 +52,7 @@ static struct seen one_by_one(uint32_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY);
-	while (!gk_open_files(fd, NULL, 0, ROOM, files, suspects, carriers, &counts, &report) &&
+	while (!gk_open_files(fd, NULL, 0, NULL, 0, ROOM, files, suspects, carriers, &counts, &report) &&
 	       counts.looked)
 		add(&seen, files, suspects, carriers, &counts);
 	close(fd);
