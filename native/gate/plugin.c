@@ -3,9 +3,9 @@
  * The gate is a CRIU plugin that lets `ghostkeep gate` take part in dump and restore.
  *
  * The gate decides only one thing: whether the helper is surely not needed (look/). If it may be needed,
- * the gate starts the helper before anything is frozen or restored, asks it about each process, hands
- * its keys to CRIU and tells it the outcome. PROTOCOL.md describes what gate and helper say to each
- * other.
+ * the gate starts the helper before anything is frozen or restored, or late, if a ghost has come just
+ * before the freeze. It asks the helper about each process, hands the helper's keys to CRIU and tells
+ * the helper the outcome. PROTOCOL.md describes what gate and helper say to each other.
  */
 #include <stddef.h>
 

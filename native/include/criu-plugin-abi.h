@@ -20,16 +20,17 @@ enum criu_stage {
 /*
  * int hook(int pid): CRIU calls it at restore for each process that is not a zombie, when
  * everything is restored. CRIU still holds all processes stopped. pid is the pid in CRIU's own pid
- * namespace. The return value cannot make the restore fail. It ends the round in the same way as the
- * next hook's.
+ * namespace. The return value cannot make the restore fail. After -ENOTSUP, CRIU asks the next
+ * plugin about this process, and after any other value it asks none, as with
+ * CRIU_HOOK_CHECKPOINT_DEVICES.
  */
 #define CRIU_HOOK_RESUME_DEVICES_LATE 9
 
 /*
  * int hook(int pid): CRIU calls it for each process, when all processes are frozen and nothing is
  * dumped yet. A negative return aborts the dump. -ENOTSUP means "not mine", and CRIU asks the next
- * plugin. Any other return, 0 included, ends the round: CRIU does not ask the plugins that were
- * loaded later.
+ * plugin. After any other value, 0 included, CRIU does not ask the plugins that were loaded later
+ * about this process.
  */
 #define CRIU_HOOK_CHECKPOINT_DEVICES 11
 

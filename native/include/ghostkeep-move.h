@@ -82,6 +82,13 @@ int gk_store_resize(int data_fd, int table_fd, uint64_t size, struct gk_report *
 int gk_store_data(int data_fd, int table_fd, uint64_t offset, const void *bytes, uint32_t length,
 		  void *entries, uint32_t *fresh, struct gk_report *report);
 
+struct gk_patch {
+	uint64_t offset, length;
+	uint32_t runs;	/* how many runs of pages there are */
+	uint32_t bytes; /* how many bytes these pages have together */
+	unsigned char digest[GK_MOVE_ENTRY_BYTES];
+};
+
 /*
  * Write some pages of the range [offset, offset + length), which has GK_MOVE_SAME_BLOCKS at most. runs has
  * a pair of 32-bit numbers for each run of pages: the first page, counted from offset, and how many there
@@ -92,9 +99,8 @@ int gk_store_data(int data_fd, int table_fd, uint64_t offset, const void *bytes,
  * unknown. counts gets 1 if the range has the digest, how many of the changed blocks were zero, and how many
  * blocks have changed pages.
  */
-int gk_store_patch(int data_fd, int table_fd, uint64_t offset, uint64_t length, const void *digest,
-		   const void *runs, uint32_t runs_count, const void *bytes, uint32_t bytes_count,
-		   void *entries, uint32_t counts[3], struct gk_report *report);
+int gk_store_patch(int data_fd, int table_fd, const struct gk_patch *patch, const void *runs,
+		   const void *bytes, void *entries, uint32_t counts[3], struct gk_report *report);
 
 /*
  * Make a range zero, as a hole if the file system can make holes. *freed is how many blocks were not zero

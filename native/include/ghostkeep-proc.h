@@ -30,6 +30,13 @@ struct gk_open_file {
 	uint64_t ino;
 };
 
+/* How many numbers the caller passes, and for how many it has room. */
+struct gk_open_room {
+	uint32_t local;
+	uint32_t presumed;
+	uint32_t capacity; /* of files, of suspects and of carriers */
+};
+
 struct gk_open_counts {
 	uint32_t looked;   /* descriptors that this call looked at; 0 at the end */
 	uint32_t files;	   /* entries of files */
@@ -49,14 +56,14 @@ struct gk_open_counts {
  * regular file whose name looks like that of a deleted or silly-renamed one; every regular file on
  * another mount, because its link count may be out of date; a descriptor for which stat or readlink
  * failed, so that the caller meets the error; and devices, one of which may be /dev/fuse or a loop
- * device. suspects and carriers have room for capacity each. A local file that has links, and no name
+ * device. A local file that has links, and no name
  * of these forms, belongs to none of the three classes of ghosts, so nothing is lost here.
  *
  * presumed holds numbers of descriptors, ascending, that the caller will look at anyway. Where they are
  * open they go to suspects, and are not looked at here.
  */
-int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count, const uint32_t *presumed,
-		  uint32_t presumed_count, uint32_t capacity, struct gk_open_file *files, uint32_t *suspects,
+int gk_open_files(int dir_fd, const struct gk_open_room *room, const uint64_t *local,
+		  const uint32_t *presumed, struct gk_open_file *files, uint32_t *suspects,
 		  uint32_t *carriers, struct gk_open_counts *counts, struct gk_report *report);
 
 /*

@@ -273,7 +273,7 @@ uint32_t gk_layout(char *text, uint32_t capacity);
  * Returns sizeof(struct gk_report) in the low 16 bits and GK_ABI above them. GK_ABI must change when the
  * interface in this file changes.
  */
-#define GK_ABI 16
+#define GK_ABI 17
 uint32_t gk_abi(void);
 
 #endif

@@ -235,7 +235,7 @@ describe('dedup', () => {
     assert.deepEqual(filesIn(`${disk}/back`), []);
   });
 
-  it('where a file system cannot punch holes, dedup names it and leaves the parent as it is', async t => {
+  it('where a file system cannot punch holes, the error of dedup names the parent, which stays as it is', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const disk = onRamfs(t);
     const [first, second, third] = await packedNights(t, 3, MiB, disk);

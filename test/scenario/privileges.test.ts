@@ -1,4 +1,4 @@
-/** docs/privileges.md: each privilege is taken away, and the page says what happens then. */
+/** docs/privileges.md: root, CAP_SYS_PTRACE and CAP_CHOWN are taken away, and the page says what happens then. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -96,7 +96,7 @@ describe('a receiver that finds a file under its earlier and its new name after 
 });
 
 describe('a receiver that seals', () => {
-  it('a receiver that seals does not read the table of a ghost that is mostly holes', t => {
+  it('when a ghost is mostly holes, a receiver seals it without reading the table of its blocks', t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const folder = temporaryFolder(t, '/dev/shm');
     const fd = ghostFile(t, folder, 'ghost', Buffer.from('begin'));

@@ -76,6 +76,11 @@ static const struct entry {
 	FIELD(gk_open_file, dev),
 	FIELD(gk_open_file, ino),
 
+	SIZE(gk_open_room),
+	FIELD(gk_open_room, local),
+	FIELD(gk_open_room, presumed),
+	FIELD(gk_open_room, capacity),
+
 	SIZE(gk_open_counts),
 	FIELD(gk_open_counts, looked),
 	FIELD(gk_open_counts, files),
@@ -156,6 +161,13 @@ static const struct entry {
 
 	SIZE(gk_name),
 	FIELD(gk_name, bytes),
+
+	SIZE(gk_patch),
+	FIELD(gk_patch, offset),
+	FIELD(gk_patch, length),
+	FIELD(gk_patch, runs),
+	FIELD(gk_patch, bytes),
+	FIELD(gk_patch, digest),
 };
 
 GK_PUBLIC uint32_t gk_layout(char *text, uint32_t capacity)

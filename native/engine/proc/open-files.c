@@ -251,17 +251,16 @@ void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *c
 	}
 }
 
-GK_PUBLIC int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count, const uint32_t *presumed,
-			    uint32_t presumed_count, uint32_t capacity, struct gk_open_file *files,
-			    uint32_t *suspects, uint32_t *carriers, struct gk_open_counts *counts,
-			    struct gk_report *report)
+GK_PUBLIC int gk_open_files(int dir_fd, const struct gk_open_room *room, const uint64_t *local,
+			    const uint32_t *presumed, struct gk_open_file *files, uint32_t *suspects,
+			    uint32_t *carriers, struct gk_open_counts *counts, struct gk_report *report)
 {
-	struct local known = { local, local_count, presumed, presumed_count };
+	struct local known = { local, room->local, presumed, room->presumed };
 	int err;
 
 	memset(report, 0, sizeof(*report));
 	memset(counts, 0, sizeof(*counts));
-	err = list_open_files(dir_fd, files, capacity, &counts->looked);
+	err = list_open_files(dir_fd, files, room->capacity, &counts->looked);
 	if (err)
 		return fail(report, err, 0, "cannot list the descriptors of a process");
 	look_in_parallel(dir_fd, known, files, counts->looked);

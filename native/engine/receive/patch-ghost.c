@@ -148,28 +148,27 @@ static int store_patch(const struct patch *patch, unsigned char *entries, uint32
 	return 0;
 }
 
-GK_PUBLIC int gk_store_patch(int data_fd, int table_fd, uint64_t offset, uint64_t length, const void *digest,
-			     const void *runs, uint32_t runs_count, const void *bytes, uint32_t bytes_count,
-			     void *entries, uint32_t counts[3], struct gk_report *report)
+GK_PUBLIC int gk_store_patch(int data_fd, int table_fd, const struct gk_patch *about, const void *runs,
+			     const void *bytes, void *entries, uint32_t counts[3], struct gk_report *report)
 {
 	struct patch patch = {
 		.data = data_fd,
 		.table = table_fd,
-		.offset = offset,
-		.length = length,
+		.offset = about->offset,
+		.length = about->length,
 		.runs = runs,
-		.runs_count = runs_count,
+		.runs_count = about->runs,
 		.bytes = bytes,
-		.bytes_count = bytes_count,
+		.bytes_count = about->bytes,
 	};
 	int error;
 
 	memset(report, 0, sizeof(*report));
 	counts[0] = counts[1] = counts[2] = 0;
 	if (!is_sound(&patch))
-		return fail(report, -EINVAL, offset, "the pages of a patch are not where they can be");
+		return fail(report, -EINVAL, about->offset, "the pages of a patch are not where they can be");
 	error = store_patch(&patch, entries, counts, report);
 	if (!error)
-		counts[0] = have_digest(entries, blocks_of(length), digest);
+		counts[0] = have_digest(entries, blocks_of(about->length), about->digest);
 	return error;
 }

@@ -1,7 +1,8 @@
 /**
  * Leaves room on the disk with the bases: the container may write to that disk, too, and must not find it
- * full because of them. While we copy, we look at the room ourselves. Afterwards a small process does, and
- * removes the bases in time (native/hook/bases/watch.c).
+ * full because of them. While we copy, we look at the room ourselves. A small process, the watcher, looks
+ * from before the first base is made until the last one is gone, and removes the bases in time
+ * (native/hook/bases/watch.c).
  */
 import { showBytes } from '../../base/units.js';
 import type { Ghost } from '../../ghost/ghost.js';

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 import type { Frame, Link, MovedFiles, Moving, Patch, Shape, Store } from '../../base/host/host.js';
 import { call } from '../native/call.js';
-import { layerName, values } from '../native/layout.js';
+import { layerName, patch, values } from '../native/layout.js';
 
 const frameHead = values.GK_FRAME_HEAD_BYTES;
 const entryBytes = values.GK_MOVE_ENTRY_BYTES;
@@ -69,11 +69,13 @@ const store: Store = {
   patch({ dataFd, tableFd }: MovedFiles, { offset, length, digest, runs, bytes }: Patch) {
     const entries = Buffer.alloc(Math.ceil(Number(length) / blockBytes) * entryBytes);
     const counts = Buffer.alloc(12);
-    // biome-ignore format: each buffer stands beside its length
-    call(
-      'gk_store_patch', dataFd, tableFd, offset, length, digest,
-      runs, runs.byteLength / 8, bytes, bytes.byteLength, entries, counts,
-    );
+    const about = Buffer.alloc(patch.bytes);
+    about.writeBigUInt64LE(offset, patch.at.offset);
+    about.writeBigUInt64LE(length, patch.at.length);
+    about.writeUInt32LE(runs.byteLength / 8, patch.at.runs);
+    about.writeUInt32LE(bytes.byteLength, patch.at.bytes);
+    about.set(digest, patch.at.digest);
+    call('gk_store_patch', dataFd, tableFd, about, runs, bytes, entries, counts);
     const [matches, fresh, touched] = [0, 4, 8].map(at => counts.readUInt32LE(at)) as [
       number,
       number,

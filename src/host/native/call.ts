@@ -50,8 +50,7 @@ const signatures = {
   gk_get_xattr: 'int gk_get_xattr(int, void *, void *, void *, void *)',
   gk_set_xattr: 'int gk_set_xattr(int, void *, void *, uint64_t, void *)',
   gk_open_as_owner: 'int gk_open_as_owner(int, void *, void *)',
-  gk_open_files:
-    'int gk_open_files(int, void *, uint32_t, void *, uint32_t, uint32_t, void *, void *, void *, void *, void *)',
+  gk_open_files: 'int gk_open_files(int, void *, void *, void *, void *, void *, void *, void *, void *)',
   gk_ahead_begin: 'int gk_ahead_begin(void *, uint32_t, void *, uint32_t, void *, void *)',
   gk_ahead_take: 'int gk_ahead_take(uint64_t, uint32_t, void *, void *, void *, void *, void *)',
   gk_ahead_end: 'int gk_ahead_end(uint64_t, void *)',
@@ -79,8 +78,7 @@ const signatures = {
   gk_link_close: 'int gk_link_close(uint64_t, void *)',
   gk_store_resize: 'int gk_store_resize(int, int, uint64_t, void *)',
   gk_store_data: 'int gk_store_data(int, int, uint64_t, void *, uint32_t, void *, void *, void *)',
-  gk_store_patch:
-    'int gk_store_patch(int, int, uint64_t, uint64_t, void *, void *, uint32_t, void *, uint32_t, void *, void *, void *)',
+  gk_store_patch: 'int gk_store_patch(int, int, void *, void *, void *, void *, void *, void *)',
   gk_store_zero: 'int gk_store_zero(int, int, uint64_t, uint64_t, void *, void *)',
   gk_store_sync: 'int gk_store_sync(int, uint32_t, void *)',
   gk_shape_runs: 'int gk_shape_runs(int, uint64_t, void *, uint32_t, void *, void *)',

@@ -4,7 +4,7 @@
  */
 
 /** GK_ABI, the version of the header. */
-export const abiVersion = 16;
+export const abiVersion = 17;
 
 export const values = {
   GK_MESSAGE_BYTES: 240,
@@ -79,6 +79,8 @@ export const report = struct({
 
 export const openFile = struct({ fd: u64, dev: u64, ino: u64 });
 
+export const openRoom = struct({ local: u32, presumed: u32, capacity: u32 });
+
 export const openCounts = struct({ looked: u32, files: u32, suspects: u32, carriers: u32 });
 
 export const stat = struct({
@@ -137,11 +139,14 @@ export const part = struct({ first: u64, most_bytes: u64, check: u64, next: u64,
 
 export const layerName = struct({ bytes: 32 });
 
+export const patch = struct({ offset: u64, length: u64, runs: u32, bytes: u32, digest: 32 });
+
 const structs: Record<string, Struct> = {
   gk_extent: extent,
   gk_progress: progress,
   gk_report: report,
   gk_open_file: openFile,
+  gk_open_room: openRoom,
   gk_open_counts: openCounts,
   gk_stat: stat,
   gk_look: look,
@@ -152,6 +157,7 @@ const structs: Record<string, Struct> = {
   gk_level: level,
   gk_part: part,
   gk_name: layerName,
+  gk_patch: patch,
 };
 
 /** gk_abi returns this where the library has this version. */

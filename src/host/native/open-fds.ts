@@ -27,22 +27,11 @@ export function readOpenFds(
   presumed: readonly number[] = [],
 ): OpenFds {
   const known = Uint32Array.from(presumed);
+  const given = Uint32Array.of(local.length, known.length, capacity);
   const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
     return collect(room =>
-      ask(
-        'gk_open_files',
-        dirFd,
-        local,
-        local.length,
-        known,
-        known.length,
-        capacity,
-        room,
-        suspects,
-        carriers,
-        counts,
-      ),
+      ask('gk_open_files', dirFd, given, local, known, room, suspects, carriers, counts),
     );
   } finally {
     fs.closeSync(dirFd);

@@ -44,6 +44,7 @@ static struct seen one_by_one(uint32_t pid)
 {
 	struct gk_open_file files[ROOM];
 	uint32_t suspects[ROOM], carriers[ROOM];
+	const struct gk_open_room room = { .capacity = ROOM };
 	struct gk_open_counts counts;
 	struct gk_report report;
 	struct seen seen = { 0 };
@@ -52,7 +53,7 @@ static struct seen one_by_one(uint32_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY);
-	while (!gk_open_files(fd, NULL, 0, NULL, 0, ROOM, files, suspects, carriers, &counts, &report) &&
+	while (!gk_open_files(fd, &room, NULL, NULL, files, suspects, carriers, &counts, &report) &&
 	       counts.looked)
 		add(&seen, files, suspects, carriers, &counts);
 	close(fd);

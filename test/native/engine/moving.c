@@ -77,9 +77,10 @@ static void patch_case(const struct place *place)
 {
 	int data = ghost_in(place), table = ghost_in(place), wanted = ghost_in(place),
 	    other = ghost_in(place);
-	unsigned char entries[3 * ENTRY], digest[ENTRY], *content = content_of(3 * BLOCK, 7);
+	unsigned char entries[3 * ENTRY], *content = content_of(3 * BLOCK, 7);
 	uint32_t runs[4] = { 1, 1, 8, 1 }, counts[3], fresh, unknown;
 	const uint64_t size = 2 * BLOCK + 10;
+	struct gk_patch patch = { .length = size, .runs = 2, .bytes = 4106 }, wrong[3];
 	struct gk_report report;
 
 	begin(place->name, "a receiver writes the pages of a block that have changed");
@@ -92,34 +93,33 @@ static void patch_case(const struct place *place)
 	memset(content + 2 * BLOCK, 8, 10);
 	expect(pwrite(wanted, content, size, 0) == (ssize_t)size &&
 		       !gk_table_make(wanted, other, NULL, &report) &&
-		       !gk_table_digest(other, 0, 3, digest, &unknown, &report),
+		       !gk_table_digest(other, 0, 3, patch.digest, &unknown, &report),
 	       "the digest of what is to come");
-	expect(!gk_store_patch(data, table, 0, size, digest, runs, 2, content + 4096, 4106, entries, counts,
-			       &report) &&
+	expect(!gk_store_patch(data, table, &patch, runs, content + 4096, entries, counts, &report) &&
 		       counts[0] == 0,
 	       "a page with wrong bytes fits");
 	expect(entry_is(table, 0, 0xff) && entry_is(table, 2, 0xff) && !entry_is(table, 1, 0xff),
 	       "other blocks than those with changed pages are unknown");
 	memmove(content + 8192, content + 2 * BLOCK, 10);
-	expect(!gk_store_patch(data, table, 0, size, digest, runs, 2, content + 4096, 4106, entries, counts,
-			       &report) &&
+	expect(!gk_store_patch(data, table, &patch, runs, content + 4096, entries, counts, &report) &&
 		       counts[0] == 1 && counts[2] == 2,
 	       "pages that were changed: %u, %u blocks, %s", counts[0], counts[2], report.message);
 	expect(entry_is(table, 0, 0xff), "a block is known before the disk has it");
 	expect(!gk_table_put(table, 0, 3, entries, &report) &&
 		       !gk_table_digest(table, 0, 3, entries, &unknown, &report) && !unknown &&
-		       !memcmp(entries, digest, ENTRY),
+		       !memcmp(entries, patch.digest, ENTRY),
 	       "entries that do not fit");
 	expect(pread(data, content, BLOCK, 0) == BLOCK && content[4095] == 7 && content[4096] == 8 &&
 		       content[8191] == 8 && content[8192] == 7,
 	       "other bytes");
-	expect(gk_store_patch(data, table, 5, size, digest, runs, 2, content, 4106, entries, counts,
-			      &report) == -EINVAL &&
-		       gk_store_patch(data, table, 0, size, digest, runs, 2, content, 4107, entries, counts,
-				      &report) == -EINVAL &&
-		       gk_store_patch(data, table, 0, BLOCK, digest, runs, 2, content, 4106, entries, counts,
-				      &report) == -EINVAL,
-	       "a patch of pages that there are not");
+	wrong[0] = wrong[1] = wrong[2] = patch;
+	wrong[0].offset = 5;
+	wrong[1].bytes++;
+	wrong[2].length = BLOCK;
+	for (unsigned int i = 0; i < 3; i++)
+		expect(gk_store_patch(data, table, &wrong[i], runs, content, entries, counts, &report) ==
+			       -EINVAL,
+		       "a patch of pages that there are not: %u", i);
 out:
 	free(content);
 	close(data);

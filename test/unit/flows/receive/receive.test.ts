@@ -181,7 +181,7 @@ describe('a receiver', () => {
     assert.equal(needsOf(await send(stream)), 1);
   });
 
-  it('a receiver still knows the blocks of a ghost that has become zero, shorter or longer', async t => {
+  it('when a ghost becomes shorter or longer, or one of its blocks zero, a receiver knows what each of its blocks has now', async t => {
     const { send, content } = place(t);
     await send(round(a));
     const shorter = a.subarray(0, 20_000);
