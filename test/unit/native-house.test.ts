@@ -12,7 +12,7 @@ const rooms: Record<string, string[][]> = {
   engine: [
     ['base'],
     ['map', 'attributes'],
-    ['copy', 'proc'],
+    ['copy', 'proc', 'fds'],
     ['image'],
     ['layer', 'move'],
     ['receive', 'dedup'],

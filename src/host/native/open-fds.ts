@@ -38,6 +38,16 @@ export function readOpenFds(
   }
 }
 
+/** Room for the ids of threads that have descriptors of their own. Hardly any process has such a thread. */
+const apart = new Uint32Array(4096);
+
+/** @returns the ids of the threads of PID that have descriptors of their own */
+export function threadsApart(pid: number): number[] {
+  const count = new Uint32Array(1);
+  ask('gk_fd_tables', pid, apart.length, apart, count);
+  return [...apart.subarray(0, count[0])];
+}
+
 /**
  * Looks at the descriptors of PIDS on all processors, before the caller asks for them. The caller has to ask
  * in the order of PIDS.

@@ -14,10 +14,10 @@ import { findHolders } from '../engine/find-holders.js';
 import { pinAll } from '../engine/pin-all.js';
 import { pathOnly } from '../files/open-regular.js';
 import { answersInRoot, askServers } from '../native/ask-servers.js';
-import { ask, openInRoot } from '../native/call.js';
+import { openInRoot } from '../native/call.js';
 import { devOfMemfd, listenerOn } from '../native/libc.js';
 import { lookAt } from '../native/look-at.js';
-import { OpenFdsAhead, readOpenFds } from '../native/open-fds.js';
+import { OpenFdsAhead, readOpenFds, threadsApart } from '../native/open-fds.js';
 import { Patience } from '../native/patience.js';
 import { statCached, toFileStat } from '../native/stat.js';
 import { close } from '../pin/borrow.js';
@@ -34,15 +34,13 @@ import { numbers, privateMemory, standsStill, statFields, statusField, treeOf } 
 
 const { O_RDONLY } = fs.constants;
 
-/** Room for the ids of threads that have descriptors of their own. Hardly any process has such a thread. */
-const apart = new Uint32Array(4096);
-
 /** Reads /proc synchronously: the kernel answers from memory, and a promise costs more than the read. */
 export class LinuxProcesses implements ProcessView {
   #ahead: OpenFdsAhead | undefined;
   #sharedMemoryDev: bigint | undefined;
   #local = new LocalMounts(this, []);
   readonly findHolders = findHolders;
+  readonly threadsApart = threadsApart;
   readonly #patience = new Patience();
   /**
    * Says for each mount of a server (FUSE or network) that we met on a path since inTurn() began whether that
@@ -119,12 +117,6 @@ export class LinuxProcesses implements ProcessView {
 
   openFds(pid: number, presumed?: readonly number[]): OpenFds {
     return this.#ahead?.take(pid) ?? readOpenFds(`/proc/${pid}/fd`, this.#local.ids, presumed);
-  }
-
-  threadsApart(pid: number): number[] {
-    const count = new Uint32Array(1);
-    ask('gk_fd_tables', pid, apart.length, apart, count);
-    return [...apart.subarray(0, count[0])];
   }
 
   inTurn<T>(pids: readonly number[], look: () => T): T {

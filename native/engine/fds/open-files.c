@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/report.h"
-#include "proc/open-files.h"
+#include "fds/open-files.h"
 
 #define SUSPECT (UINT64_C(1) << 63) /* these bits are set in gk_open_file.fd until the entries are sorted */
 #define NO_FILE (UINT64_C(1) << 62)

@@ -10,7 +10,7 @@
 
 #include "base/report.h"
 #include "base/threads.h"
-#include "proc/open-files.h"
+#include "fds/open-files.h"
 
 #define MOST_THREADS 8
 #define MOST_AHEAD 64 /* processes whose open files are kept in memory until the caller takes them */

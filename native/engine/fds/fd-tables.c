@@ -14,7 +14,7 @@
 
 #include "base/memory.h"
 #include "base/report.h"
-#include "proc/open-files.h"
+#include "fds/open-files.h"
 
 #define PORTION 256 /* threads */
 

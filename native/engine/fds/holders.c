@@ -15,7 +15,7 @@
 
 #include "base/in-child.h"
 #include "base/report.h"
-#include "proc/open-files.h"
+#include "fds/open-files.h"
 
 #define PORTION 1024 /* descriptors that are listed at once */
 #define PATH_BYTES 32
