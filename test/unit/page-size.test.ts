@@ -78,7 +78,7 @@ const known: Record<string, Record<string, string>> = {
     'const length = 4096;': 'a length for mmap(2) and munmap(2), which round it up; only the address is used',
   },
   'src/host/proc/inside.ts': { 'const partBytes = 4096;': buffer },
-  'src/host/proc/processes.ts': { 'new Uint32Array(4096)': count },
+  'src/host/native/open-fds.ts': { 'new Uint32Array(4096)': count },
 };
 
 const files = ['src', 'native'].flatMap(folder =>
