@@ -90,10 +90,11 @@ struct gk_patch {
 };
 
 /*
- * Write some pages of the range [offset, offset + length), which has GK_MOVE_SAME_BLOCKS at most. runs has
- * a pair of 32-bit numbers for each run of pages: the first page, counted from offset, and how many there
- * are. Runs ascend. bytes has the pages, one behind the other; only the last page of the ghost may be
- * shorter. Before they are written, the table says `unknown` for their blocks. The caller gets the new
+ * Write some pages of the range [offset, offset + length), which has GK_MOVE_SAME_BLOCKS at most, lies in
+ * the ghost, and ends with a block of it or with the ghost. runs has a pair of 32-bit numbers for each run
+ * of pages: the first page, counted from offset, and how many there are. Runs ascend. bytes has the pages,
+ * one behind the other; only the last page of the ghost may be shorter. Before they are written, the table
+ * says `unknown` for their blocks. The caller gets the new
  * entries of all blocks of the range (32 bytes for each), and writes them by gk_table_put() when the disk
  * has the bytes, but only if the range has the digest: BLAKE3 of these entries. Otherwise the blocks stay
  * unknown. counts gets 1 if the range has the digest, how many of the changed blocks were zero, and how many

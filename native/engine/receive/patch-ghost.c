@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/report.h"
@@ -50,6 +51,24 @@ static bool is_sound(const struct patch *patch)
 		bytes += run.end - run.at;
 	}
 	return bytes == patch->bytes_count;
+}
+
+/*
+ * The range lies in the ghost and ends with a block, or with the ghost. An entry of a block that is cut off
+ * would not be that of the block.
+ */
+static int check_range(const struct patch *patch)
+{
+	struct stat about;
+	uint64_t size, end;
+
+	if (fstat(patch->data, &about) < 0)
+		return -errno;
+	size = (uint64_t)about.st_size;
+	if (patch->offset > size || patch->length > size - patch->offset)
+		return -EINVAL;
+	end = patch->offset + patch->length;
+	return end % BLOCK_SIZE == 0 || end == size ? 0 : -EINVAL;
 }
 
 /* Make the entries of all blocks that have changed pages unknown. */
@@ -165,8 +184,9 @@ GK_PUBLIC int gk_store_patch(int data_fd, int table_fd, const struct gk_patch *a
 
 	memset(report, 0, sizeof(*report));
 	counts[0] = counts[1] = counts[2] = 0;
-	if (!is_sound(&patch))
-		return fail(report, -EINVAL, about->offset, "the pages of a patch are not where they can be");
+	error = is_sound(&patch) ? check_range(&patch) : -EINVAL;
+	if (error)
+		return fail(report, error, about->offset, "the pages of a patch are not where they can be");
 	error = store_patch(&patch, entries, counts, report);
 	if (!error)
 		counts[0] = have_digest(entries, blocks_of(about->length), about->digest);

@@ -80,7 +80,7 @@ static void patch_case(const struct place *place)
 	unsigned char entries[3 * ENTRY], *content = content_of(3 * BLOCK, 7);
 	uint32_t runs[4] = { 1, 1, 8, 1 }, counts[3], fresh, unknown;
 	const uint64_t size = 2 * BLOCK + 10;
-	struct gk_patch patch = { .length = size, .runs = 2, .bytes = 4106 }, bad[3];
+	struct gk_patch patch = { .length = size, .runs = 2, .bytes = 4106 }, bad[7];
 	struct gk_report report;
 
 	begin(place->name, "a receiver writes the pages of a block that have changed");
@@ -112,11 +112,19 @@ static void patch_case(const struct place *place)
 	expect(pread(data, content, BLOCK, 0) == BLOCK && content[4095] == 7 && content[4096] == 8 &&
 		       content[8191] == 8 && content[8192] == 7,
 	       "other bytes");
-	bad[0] = bad[1] = bad[2] = patch;
+	for (unsigned int i = 0; i < 7; i++)
+		bad[i] = patch;
 	bad[0].offset = 5;
 	bad[1].bytes++;
 	bad[2].length = BLOCK;
-	for (unsigned int i = 0; i < 3; i++)
+	/* These have the bytes of their runs, and leave the ghost or end inside a block of it. */
+	bad[3].offset = BLOCK;
+	bad[4].offset = UINT64_MAX - BLOCK + 1;
+	bad[5].length = size - 1;
+	bad[5].bytes--;
+	bad[6].length = size + 1;
+	bad[6].bytes++;
+	for (unsigned int i = 0; i < 7; i++)
 		expect(gk_store_patch(data, table, &bad[i], runs, content, entries, counts, &report) ==
 			       -EINVAL,
 		       "a patch of pages that there are not: %u", i);
