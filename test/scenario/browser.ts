@@ -40,6 +40,27 @@ interface Message {
   error?: { message: string };
 }
 
+/** Kills a browser and its own children, which are in its process group. */
+function killGroup({ pid }: ChildProcess): boolean {
+  return pid !== undefined && process.kill(-pid, 'SIGKILL');
+}
+
+/**
+ * The browser's children end a moment after they were killed, and write into the profile until then. rmSync
+ * with maxRetries tries to remove a folder again, but not what has come into it since.
+ */
+async function removeTree(folder: string): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      fs.rmSync(folder, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (tries === 50) throw error;
+      await new Promise(resolve => setTimeout(resolve, 100));
+    }
+  }
+}
+
 export class Browser {
   /** Lines of the page's console, its exceptions, and requests that its policy has refused. */
   readonly said: string[] = [];
@@ -64,12 +85,12 @@ export class Browser {
     const child = spawn(chromium, [...flags, `--user-data-dir=${folder}/profile`, 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
       env: { ...process.env, HOME: folder },
+      detached: true,
     });
     t.after(async () => {
       const ended = new Promise(resolve => child.once('exit', resolve));
-      if (child.exitCode === null && child.kill('SIGKILL')) await ended;
-      // The browser's own children end a moment after it, and write into the profile until then.
-      fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+      if (child.exitCode === null && killGroup(child)) await ended;
+      await removeTree(folder);
     });
     const browser = new Browser(child);
     const { targetId } = (await browser.#send('Target.createTarget', { url: 'about:blank' })) as Found;
