@@ -33,10 +33,12 @@ kill_helper() {
 }
 
 dump_fails_container_lives() {
-	local runtime=$1 when=$2 name=killed-$1-$2 images killer
+	local runtime=$1 when=$2 name=killed-$1-$2 images killer dense=dense-96m
+	# A smaller one may be copied before kill_helper has seen it.
+	[ "$when" = start ] || dense='dense-512m'
 	with_ghostkeep
 	without_warm_pass
-	start_container "$runtime" "$name" dense-96m mapped
+	start_container "$runtime" "$name" "$dense" mapped
 	images=$(images_of "$runtime" "$name")
 	mkdir -p "$images"
 	kill_helper "$when" "$images" >"$LOGS.killer" &
