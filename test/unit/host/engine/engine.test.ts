@@ -243,12 +243,12 @@ describe('extended attributes', () => {
       fs.closeSync(fd);
       fs.rmSync(folder, { recursive: true });
     });
-    try {
-      for (const name of ['user.a', 'user.b']) engine.setXattr(fd, Buffer.from(name), Buffer.alloc(1000));
-    } catch {
-      return t.skip('the file system of the temporary folder has no such attributes');
-    }
-    assert.deepEqual(Object.keys(engine.xattrs(fd, 2012)), ['user.a', 'user.b']);
-    assert.throws(() => engine.xattrs(fd, 2011), { code: 'E2BIG' });
+    // tmpfs has attributes of root since Linux 3.1, those of users only since 6.6.
+    const space = process.getuid?.() === 0 ? 'trusted' : 'user';
+    const names = [`${space}.a`, `${space}.b`];
+    for (const name of names) engine.setXattr(fd, Buffer.from(name), Buffer.alloc(1000));
+    const bytes = names.join('').length + 2000;
+    assert.deepEqual(Object.keys(engine.xattrs(fd, bytes)), names);
+    assert.throws(() => engine.xattrs(fd, bytes - 1), { code: 'E2BIG' });
   });
 });

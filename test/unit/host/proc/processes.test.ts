@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, it, type TestContext } from 'node:test';
 import { LinuxProcesses } from '../../../../src/host/proc/processes.js';
 
@@ -55,15 +56,18 @@ print('ready', flush=True)
 sys.stdin.read()
 `;
 
-/** A process of Python that has printed that it is ready; undefined where there is no Python, or it failed. */
+/** A process of Python that has printed a line, "ready"; undefined where python3 is not installed. */
 async function python(t: TestContext, program: string, ...args: string[]): Promise<number | undefined> {
+  if (spawnSync('python3', ['--version']).status !== 0) {
+    t.skip('python3 is not installed');
+    return undefined;
+  }
   const child = spawn('python3', ['-c', program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
-  const ended = once(child, 'exit').catch(() => undefined);
-  const said = await Promise.race([once(child.stdout, 'data'), ended]);
-  if (said?.[0]?.toString() === 'ready\n') return child.pid;
-  t.skip('there is no python3, or the kernel refuses its calls');
-  return undefined;
+  // A read may end within the line, because Python writes the text and its newline one after the other.
+  const { value: line } = await createInterface(child.stdout)[Symbol.asyncIterator]().next();
+  assert.equal(line, 'ready', 'the program of Python ended before it was ready');
+  return child.pid;
 }
 
 describe('texts of /proc that a process makes long', () => {
