@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commands } from '../src/cli/commands.ts';
+import { costs, costsByKind } from './costs-tables.mjs';
 import { enginesByCriu, filesystemsByCheck, nodeVersions } from './support-tables.mjs';
 import { table } from './table.mjs';
 
@@ -17,6 +18,7 @@ const parts = {
   'schemas/policy.schema.json': policyKeys,
   'src/cli/commands.ts': commandList,
   'bench/results': costs,
+  'bench/results, by kind': costsByKind,
   'test/results/engines': enginesByCriu,
   'test/results/filesystems': filesystemsByCheck,
   'test/results/node.json': nodeVersions,
@@ -31,7 +33,7 @@ export function pages() {
 function madePage(name) {
   const text = read(name);
   const made = text.replace(
-    /(<!-- made from (\S+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    /(<!-- made from ([^>]+) -->\n)[\s\S]*?(<!-- end -->)/g,
     (_, begin, source, end) => `${begin}\n${parts[source]()}\n\n${end}`,
   );
   return text.includes('<!-- made from ') ? [[name, made]] : [];
@@ -82,41 +84,6 @@ function commandList() {
 }
 
 const capital = text => text[0].toUpperCase() + text.slice(1);
-
-/*
- * The rows of the last full run of `ghostkeep bench` that the pages show, and the names that they have there.
- */
-const shown = [
-  ['start', /^no-ghost (total|frozen)$/, /./, 'nothing to keep'],
-  ['start', /^one-16k (total|frozen)$/, /./, 'one file of 16 KiB'],
-  ['start', /^restore one-16k$/, /./, 'restore of one file of 16 KiB'],
-  ['start', /^hook (prestart|poststop)$/, /^/, 'a hook of a container with annotations of ours'],
-  ['start', /^scan --pid, 1x100$/, /^/, '`scan --pid` of a process with 100 descriptors'],
-  ['start', /^scan --all, 100x1000$/, /^/, '`scan --all` of 100 processes with 1,000 each'],
-  ['dump', /^dense-1024m (frozen|total)$/, /ext4|xfs/, 'one file of 1 GiB'],
-  ['dump', /^hole-1024m-8k (frozen|total)$/, /ext4/, 'a hole of 1 GiB with 8 KiB of data'],
-  ['dump', /^1000x16k (frozen|total)$/, /ext4/, '1,000 files of 16 KiB'],
-  ['dump', /^100x64m (frozen|total)$/, /ext4/, '100 files of 64 MiB'],
-  ['hooks', /^runc run, unconcerned$/, /^/, '`runc run` of a container without annotations of ours'],
-];
-
-function costs() {
-  const rows = shown.flatMap(([suite, name, filesystem, what]) =>
-    json(`bench/results/${suite}.json`)
-      .rows.filter(row => name.test(row.case) && filesystem.test(row.filesystem) && row.state !== 'dirty')
-      .map(row => [
-        [what, name.exec(row.case)[1]].filter(Boolean).join(', '),
-        row.filesystem,
-        milliseconds(row.ours.ms),
-        Object.entries(row.peers)
-          .map(([peer, { ms }]) => `${peer} ${milliseconds(ms)}`)
-          .join('; '),
-      ]),
-  );
-  return table(['what', 'file system', 'ghostkeep', 'beside it'], rows);
-}
-
-const milliseconds = ms => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
   for (const [name, text] of pages()) {
