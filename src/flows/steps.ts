@@ -9,16 +9,20 @@ import type { Context } from './context.js';
 
 /** Finds ghosts, and tells of each process. @param wanted as in findGhosts */
 export function searchGhosts(
-  { host, alive, progress }: Context,
+  context: Context,
   pids: readonly number[],
   wanted: Parameters<typeof findGhosts>[3] = {},
 ): Found {
+  return findGhosts(context.host.processes, pids, beginSearch(context, pids), wanted);
+}
+
+/** @returns what a search of PIDS calls at each process, and in between without a pid */
+export function beginSearch({ alive, progress }: Context, pids: readonly number[]): (pid?: number) => void {
   progress?.begin({ what: 'looking for ghosts', item: 'process', items: pids.length });
-  const at = (pid?: number) => {
+  return pid => {
     alive?.();
     if (pid !== undefined) progress?.did();
   };
-  return findGhosts(host.processes, pids, at, wanted);
 }
 
 export function beginSync({ progress }: Context, files: number, what = 'waiting for the disk'): void {

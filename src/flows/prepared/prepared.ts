@@ -1,6 +1,6 @@
 /**
- * A dump prepares much for many small ghosts before the freeze: their entries in the journal, the texts of
- * these, and the names that sealing gives. Everything is asked again when all is frozen, and where
+ * A dump prepares much before the freeze: the search, and for small ghosts their entries in the journal, the
+ * texts of these, and the names that sealing gives. Everything is asked again when all is frozen, and where
  * every answer about a ghost is the same as before, its entry is used as it is (decision 0008). The bytes of
  * the ghost are compared with its image as always.
  */
@@ -12,6 +12,7 @@ import type { Found } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
+import { beginSearch } from '../steps.js';
 import type { SearchedBefore } from './search-again.js';
 
 /** All that is known of a ghost if its entry is the prepared one. */
@@ -56,12 +57,8 @@ export class Prepared {
     externals.set(known.sealed, known.external);
   }
 
-  search({ host: { processes }, alive, progress }: Context, pids: readonly number[]): Found {
-    progress?.begin({ what: 'looking for ghosts', item: 'process', items: pids.length });
-    return this.searched.again(processes, pids, pid => {
-      alive?.();
-      if (pid !== undefined) progress?.did();
-    });
+  search(context: Context, pids: readonly number[]): Found {
+    return this.searched.again(context.host.processes, pids, beginSearch(context, pids));
   }
 
   /** @returns undefined where anything in the entry may differ from what was prepared */
