@@ -23,9 +23,6 @@ import { rehearseMany } from './rehearse.js';
  */
 const mostMs = 30_000;
 
-/** With so many small ghosts, the work for each is rehearsed, and the memory that this takes is collected. */
-export const manyGhosts = 32;
-
 /** There are no more rounds than this: each reads all that may have changed, and the user waits. */
 const mostRounds = 5;
 
@@ -152,7 +149,7 @@ export class WarmCopies {
       const images = pinned.map(() => this.#nextName());
       const copies = toCopies(pinned, makeJournal(this.context, this.request, pinned, {}, images));
       for (const batch of inBatches(copies)) if (!this.#isOver) this.#copyBatch(batch);
-      if (pinned.length >= manyGhosts) rehearseMany(this.context, this.request, pinned);
+      rehearseMany(this.context, this.request, pinned);
     } catch (error) {
       log.info(`small ghosts are not copied before the freeze: ${reasonOf(error)}`);
     } finally {

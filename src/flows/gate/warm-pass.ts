@@ -1,6 +1,6 @@
 /**
- * The warm pass: ghosts are searched and copied while the container still runs, so that little is left to do
- * while it is frozen. Those of a middle size are left to the dump (decision 0010).
+ * The warm pass: ghosts that are large, or many, are copied while the container still runs, so that little is
+ * left to do while it is frozen.
  *
  * The dump trusts none of these copies. When the container is frozen the ghosts are searched anew, and a dump
  * over a warm image compares or writes every byte of it (GK_DUMP_OVER): a time stamp proves nothing, because
@@ -22,22 +22,22 @@ import type { Context } from '../context.js';
 import { isSmallFile } from '../dump/copy-batch.js';
 import type { DumpRequest } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
-import { SearchedBefore } from '../prepared/search-again.js';
 import { isLarge, whyForbidden, worthNamed } from '../rounds/copy-running.js';
-import { beginSearch, dataAtMost } from '../steps.js';
+import { dataAtMost, searchGhosts } from '../steps.js';
 import { prepare } from './ahead/prepare.js';
-import { manyGhosts, WarmCopies } from './warm-copies.js';
+import { WarmCopies } from './warm-copies.js';
+
+/** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
+const worthMany = 32;
 
 /**
- * Copies the large and the small ghosts of PIDS, and large named files, and prepares the dump. A ghost that
- * fails is left to the dump, which reports it.
+ * Copies those ghosts of PIDS that are large, or many, and large named files. A ghost that fails is left to
+ * the dump, which reports it.
  */
 export async function warmUp(context: Context, request: DumpRequest & { warm: WarmImages }): Promise<void> {
   const { log } = context;
   const { warm } = request;
-  const { pids } = request;
-  const searched = new SearchedBefore(context.host.processes, pids, new Map(), beginSearch(context, pids));
-  const { found, canRepeat } = searched;
+  const found = searchGhosts(context, request.pids, { named: true });
   const kept = found.ghosts.filter(({ keep }) => keep === 'ghostkeep');
   tryPins(context, kept.filter(needsCopy));
   const forbidden = whyForbidden(kept, request.policy);
@@ -50,28 +50,10 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   const ours = kept.filter(ghost => ghost.class !== 'linked');
   const large = ours.filter(isLarge);
   const small = ours.filter(ghost => isSmallFile(ghost.stat) && !isLarge(ghost));
+  const many = small.length >= worthMany ? small : [];
   const named = worthNamed(found.named, request.policy);
-  if (large.length + small.length + named.length > 0)
-    await copyBefore(context, request, { large, small, named });
-  if (kept.length === 0 || !canRepeat) return;
-  warm.prepared = prepare(context, request);
-  if (small.length >= manyGhosts) collectNow();
-}
-
-/** Ghosts and named files that are copied before the freeze. */
-interface Wanted {
-  large: readonly Ghost[];
-  small: readonly Ghost[];
-  named: readonly Ghost[];
-}
-
-async function copyBefore(
-  context: Context,
-  request: DumpRequest & { warm: WarmImages },
-  { large, small, named }: Wanted,
-): Promise<void> {
-  const { warm } = request;
-  const all = [...large, ...small, ...named];
+  if (large.length + many.length + named.length === 0) return;
+  const all = [...large, ...many, ...named];
   context.progress?.begin({
     what: 'copying before the freeze',
     item: 'file',
@@ -82,7 +64,7 @@ async function copyBefore(
   try {
     if (!pass.ownsFolder()) return;
     // Small ghosts come first, because they come and go.
-    if (small.length > 0 && pass.hasRoom(small)) pass.copyMany(small);
+    if (many.length > 0 && pass.hasRoom(many)) pass.copyMany(many);
     const hasRoom = large.length > 0 && pass.hasRoom(large);
     const copy = (hasRoom: boolean) => async (ghost: (typeof all)[number]) => {
       await pass.copy(ghost, hasRoom);
@@ -101,9 +83,12 @@ async function copyBefore(
     pass.fresh > 0 ? `; ${pass.fresh} by a pre-dump already` : '',
     pass.written > 0 ? `; ${pass.written} flushed to disk, to be shared while frozen` : '',
   ];
-  context.log.info(
+  log.info(
     `before the freeze: ${warm.count} of ${counted(all.length, 'file')} copied in ${counted(pass.rounds, 'round')}${others.join('')}`,
   );
+  if (many.length === 0) return;
+  warm.prepared = prepare(context, request);
+  collectNow();
 }
 
 /**

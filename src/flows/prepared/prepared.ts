@@ -1,6 +1,6 @@
 /**
- * A dump prepares much before the freeze: the search, and for small ghosts their entries in the journal, the
- * texts of these, and the names that sealing gives. Everything is asked again when all is frozen, and where
+ * A dump prepares much for many small ghosts before the freeze: their entries in the journal, the texts of
+ * these, and the names that sealing gives. Everything is asked again when all is frozen, and where
  * every answer about a ghost is the same as before, its entry is used as it is (decision 0008). The bytes of
  * the ghost are compared with its image as always.
  */

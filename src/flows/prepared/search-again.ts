@@ -1,7 +1,7 @@
 /**
  * Searches the same processes twice. The search decides from the answers of the kernel alone. So when every
  * question gets the same answer as the first time, it would find the same, and the ghosts that it found are
- * given again. This takes half the time of a search, and a third where there are many ghosts (decision 0008).
+ * given again. For many ghosts this takes a third of the time of a search (decision 0008).
  */
 import { isDeepStrictEqual } from 'node:util';
 import { errnoOf } from '../../base/errors.js';
@@ -29,6 +29,7 @@ interface Change {
   position?: bigint;
 }
 
+/** Asking a server may take long, so a search that has asked one is not repeated. */
 const neverAgain = new Set<Name>(['askServers']);
 const noQuestion = new Set<Name>(['self', 'inTurn']);
 const nothing: readonly never[] = [];
@@ -63,11 +64,6 @@ export class SearchedBefore {
       return given(answer);
     });
     this.found = findGhosts(asked, pids, alive, { named: true });
-  }
-
-  /** False where a server was asked: that may take long, so such a search is not repeated. */
-  get canRepeat(): boolean {
-    return this.#canRepeat;
   }
 
   #noteServer(stat: FileStat, ask: () => unknown): boolean {

@@ -1,4 +1,4 @@
-/** Prepares the search and small ghosts while their processes run (flows/prepared/prepared.ts). */
+/** Prepares the entries of many small ghosts while their processes still run (flows/prepared/prepared.ts). */
 import type { ManifestGhost } from '../../../base/documents/generated/manifest.js';
 import { reasonOf } from '../../../base/errors.js';
 import type { EngineReport } from '../../../base/host/host.js';
@@ -41,7 +41,6 @@ function prepareAll(context: Context, request: DumpRequest & { warm: WarmImages 
   const { pids, policy, warm } = request;
   const memory = new Map<string, unknown>();
   const searched = new SearchedBefore(processes, pids, memory, context.alive);
-  if (!searched.canRepeat) return undefined;
   const { chosen } = chooseGhosts(context, searched.found, { policy, criu: true });
   if (chosen.length > mostGhosts) return undefined;
   const pinned = pinGhosts(processes, chosen.filter(needsCopy), undefined, context.alive, memory);
@@ -72,7 +71,7 @@ function prepareAll(context: Context, request: DumpRequest & { warm: WarmImages 
       kept.push(entry, sealed);
     }
     keepTexts(journal, kept);
-    rehearseAgain(context, { ...request, prepared }, earlier);
+    if (prepared.count > 0) rehearseAgain(context, { ...request, prepared }, earlier);
     return prepared;
   } finally {
     unpinGhosts(processes, pinned);
@@ -95,7 +94,7 @@ function rehearseAgain(
     const pinned = pinGhosts(processes, copied, undefined, context.alive, prepared.memory);
     try {
       const journal = makeJournal(context, request, pinned, {}, earlier);
-      if (prepared.count > 0) copyAgain(context, request, toCopies(pinned, journal, earlier));
+      copyAgain(context, request, toCopies(pinned, journal, earlier));
       encodeJournal(journal);
       const files = encodeExternalFiles(keysOfJournal(journal));
       const sealed = journal.ghosts.flatMap(ghost => factsOf(ghost)?.sealed ?? []);
