@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { table } from './table.mjs';
 
-const rowsOf = suite =>
-  JSON.parse(readFileSync(new URL(`../bench/results/${suite}.json`, import.meta.url), 'utf8')).rows;
+const resultOf = suite =>
+  JSON.parse(readFileSync(new URL(`../bench/results/${suite}.json`, import.meta.url), 'utf8'));
+const rowsOf = suite => resultOf(suite).rows;
 
 /*
  * The rows of the last full run of `ghostkeep bench` that the pages show, and the names that they have there.
@@ -12,11 +13,11 @@ const shown = [
   ['start', /^no-ghost (total|frozen)$/, /./, 'nothing to keep'],
   ['start', /^one-16k (total|frozen)$/, /./, 'one file of 16 KiB'],
   ['start', /^restore one-16k$/, /./, 'restore of one file of 16 KiB'],
-  ['start', /^hook (prestart|poststop)$/, /^/, 'a hook of a container with annotations of ours'],
+  ['start', /^hook (prestart)$/, /^/, 'a hook of a container with annotations of ours'],
   ['start', /^scan --pid, 1x100$/, /^/, '`scan --pid` of a process with 100 descriptors'],
   ['start', /^scan --all, 100x1000$/, /^/, '`scan --all` of 100 processes with 1,000 each'],
   ['dump', /^dense-1024m (frozen|total)$/, /ext4|xfs/, 'one file of 1 GiB'],
-  ['dump', /^hole-1024m-8k (frozen|total)$/, /ext4/, 'a hole of 1 GiB with 8 KiB of data'],
+  ['dump', /^hole-1024m-8k (frozen)$/, /ext4/, 'a hole of 1 GiB with 8 KiB of data'],
   ['dump', /^1000x16k (frozen|total)$/, /ext4/, '1,000 files of 16 KiB'],
   ['dump', /^100x64m (frozen|total)$/, /ext4/, '100 files of 64 MiB'],
   ['hooks', /^runc run, unconcerned$/, /^/, '`runc run` of a container without annotations of ours'],
@@ -36,7 +37,13 @@ export function costs() {
           .join('; '),
       ]),
   );
-  return table(['what', 'file system', 'ghostkeep', 'beside it'], rows);
+  const machines = [...new Set(shown.map(([suite]) => suite))].map(machineOf).join('; ');
+  return `${table(['what', 'file system', 'ghostkeep', 'beside it'], rows)}\n\nThe suites ran on these machines: ${machines}.`;
+}
+
+function machineOf(suite) {
+  const { date, cores, processor, kernel } = resultOf(suite).machine;
+  return `\`${suite}\` on ${cores} × ${processor}, Linux ${kernel.split('-')[0]}, ${date.slice(0, 10)}`;
 }
 
 const milliseconds = ms => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;

@@ -7,7 +7,6 @@
 
 import { reasonOf } from '../../base/errors.js';
 import { silent } from '../../base/log.js';
-import { collectNow } from '../../base/memory.js';
 import { encodeExternalFiles, planSeal } from '../../criu/seal-plan.js';
 import { folder } from '../../image/layout.js';
 import { encodeJournal } from '../../image/manifest.js';
@@ -75,9 +74,7 @@ const [rounds, mostGhosts] = [4, 500];
 const mostMs = 500;
 
 /**
- * Runs the JavaScript for each of many ghosts, except the search for them. The results are thrown away, and
- * their memory is collected here, because a garbage collection during the freeze would make the container
- * wait 20 ms.
+ * Runs the JavaScript for each of many ghosts, except the search for them. The results are thrown away.
  */
 export function rehearseMany(context: Context, request: DumpRequest, pinned: readonly PinnedGhost[]): void {
   const { clock } = context.host;
@@ -94,5 +91,4 @@ export function rehearseMany(context: Context, request: DumpRequest, pinned: rea
   } catch (error) {
     context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
   }
-  collectNow();
 }

@@ -16,7 +16,6 @@ import { type DumpRequest, makeJournal } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
 import { copyRunning, isMapped, mayHaveChanged, willShare, worthBytes } from '../rounds/copy-running.js';
 import { whyNoRoom, whyTooFull } from '../rounds/room.js';
-import { rehearseMany } from './rehearse.js';
 
 /**
  * No copy of a ghost begins more than this time after the start, because the user waits for the checkpoint.
@@ -149,7 +148,6 @@ export class WarmCopies {
       const images = pinned.map(() => this.#nextName());
       const copies = toCopies(pinned, makeJournal(this.context, this.request, pinned, {}, images));
       for (const batch of inBatches(copies)) if (!this.#isOver) this.#copyBatch(batch);
-      rehearseMany(this.context, this.request, pinned);
     } catch (error) {
       log.info(`small ghosts are not copied before the freeze: ${reasonOf(error)}`);
     } finally {

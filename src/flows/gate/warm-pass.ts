@@ -25,6 +25,7 @@ import type { WarmImages } from '../dump/warm-images.js';
 import { isLarge, whyForbidden, worthNamed } from '../rounds/copy-running.js';
 import { dataAtMost, searchGhosts } from '../steps.js';
 import { prepare } from './ahead/prepare.js';
+import { rehearseMany } from './rehearse.js';
 import { WarmCopies } from './warm-copies.js';
 
 /** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
@@ -88,7 +89,20 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   );
   if (many.length === 0) return;
   warm.prepared = prepare(context, request);
+  if (!warm.prepared?.count) rehearseWith(context, request, many);
+  // Collecting the garbage of all this while the container is frozen would make it wait 20 ms.
   collectNow();
+}
+
+/** Where no entry of GHOSTS could be prepared, the freeze makes them all, so that is rehearsed. */
+function rehearseWith(context: Context, request: DumpRequest, ghosts: readonly Ghost[]): void {
+  const { processes } = context.host;
+  const pinned = pinSome(processes, ghosts);
+  try {
+    rehearseMany(context, request, pinned);
+  } finally {
+    unpinGhosts(processes, pinned);
+  }
 }
 
 /**

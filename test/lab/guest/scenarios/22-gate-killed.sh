@@ -17,6 +17,8 @@ copying() {
 # or `warm` images. A helper that dies before the freeze has a successor, so `start` goes on for some seconds.
 kill_helper() {
 	local when=$1 images=$2 pid tries killed=false
+	# On a busy machine it would see the helper too late.
+	renice -n -10 -p "$BASHPID" >/dev/null 2>&1 || true
 	for ((tries = 3000; tries > 0; tries--)); do
 		pid=$(helper_pid)
 		if [ -n "$pid" ] && { [ "$when" = start ] || copying "$images" "$when"; }; then
