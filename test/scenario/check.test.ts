@@ -77,6 +77,12 @@ describe('ghostkeep check', () => {
     assert.match(result.doubts.join(), /room and time are not known: .*give -D/);
   });
 
+  it('check says that there is no such process', () => {
+    const { status, stderr } = ghostkeep(['check', '--pid', '4194304']);
+    assert.equal(status, 1);
+    assert.match(stderr, /cannot look at process 4194304: there is none \[NOT_FOUND\]/);
+  });
+
   it('check names everything that would be refused, with exit status 1', { skip: !isRoot }, async t => {
     const pid = await inNamespace(
       t,

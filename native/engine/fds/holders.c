@@ -62,14 +62,16 @@ static struct gk_sought *first_from(struct search *search, uint64_t dev, uint64_
 	return low < search->count ? &search->files[low] : NULL;
 }
 
+/* A file with several names is sought several times. */
 static void note(struct search *search, uint64_t dev, uint64_t ino, uint32_t pid)
 {
-	struct gk_sought *file = first_from(search, dev, ino);
+	const struct gk_sought *end = &search->files[search->count];
 
-	if (!file || file->dev != dev || file->ino != ino)
-		return;
-	search->found += !file->pid;
-	file->pid = pid;
+	for (struct gk_sought *file = first_from(search, dev, ino);
+	     file && file < end && file->dev == dev && file->ino == ino; file++) {
+		search->found += !file->pid;
+		file->pid = pid;
+	}
 }
 
 static void look_through(struct search *search, int dir_fd, const char *name, uint32_t pid)

@@ -8,7 +8,7 @@ import { assertMayReplace } from '../chain/children.js';
 import { findImagePlace } from '../container/image-place.js';
 import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
-import { type Selection, selectPids } from '../scan/select.js';
+import { assertThere, type Selection, selectPids } from '../scan/select.js';
 import { searchGhosts } from '../steps.js';
 import { findDoubts, findMountRefusals, findRefusals } from './refusals.js';
 import { estimate } from './room.js';
@@ -41,6 +41,7 @@ export async function check(context: Context, selection: Selection, images?: str
 async function lookAtAll(context: Context, selection: Selection, images?: string): Promise<Check> {
   const { host } = context;
   const pids = selectPids(host, selection);
+  for (const pid of selection.pids ?? []) assertThere(host.processes, pid);
   const [first = 0] = pids;
   const { policy } = policyOf(context, first);
   const found = searchGhosts(context, pids, { named: true });

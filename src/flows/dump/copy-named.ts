@@ -89,14 +89,28 @@ export function describeNamed(
     try {
       const entry = describeGhost(context, pin, ids, id, linkedName(id));
       if (!room.hasFor(entry)) return [];
-      if (warm !== undefined) context.host.files.rename(`${images}/${warm}`, `${images}/${entry.image}`);
-      return [{ entry, fd, stat, dump, over: warm !== undefined }];
+      const over = warm !== undefined && hasMoved(context, `${images}/${warm}`, `${images}/${entry.image}`);
+      return [{ entry, fd, stat, dump, over }];
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
       refuseUnkept(context, request, unkeptOf(ghost), error);
       return [];
     }
   });
+}
+
+/**
+ * @returns false if the image is gone: where the disk is full, the warm pass or the watcher of bases has
+ * removed it
+ */
+function hasMoved({ host: { files } }: Context, image: string, name: string): boolean {
+  try {
+    files.rename(image, name);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return false;
+  }
 }
 
 /**

@@ -1,17 +1,18 @@
 /**
  * Dumps a small file of our own, before anything is frozen. V8 compiles a function when it is first called,
  * and the native library is loaded at its first call, so what is slow only once is done before the freeze
- * (decision 0006). If there are many ghosts, we rehearse the work for each of them with the ghosts themselves
- * (decision 0008).
+ * (decision 0006). If there are many ghosts, and no entry of them could be prepared, we rehearse the work for
+ * some of them (decision 0008).
  */
 
 import { reasonOf } from '../../base/errors.js';
 import { silent } from '../../base/log.js';
 import { encodeExternalFiles, planSeal } from '../../criu/seal-plan.js';
+import type { Ghost } from '../../ghost/ghost.js';
 import { folder } from '../../image/layout.js';
 import { encodeJournal } from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
-import type { PinnedGhost } from '../choose/pin.js';
+import { type PinnedGhost, pinSome, unpinGhosts } from '../choose/pin.js';
 import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
 import { toCopies } from '../dump/copy-all.js';
@@ -74,21 +75,24 @@ const [rounds, mostGhosts] = [4, 500];
 const mostMs = 500;
 
 /**
- * Runs the JavaScript for each of many ghosts, except the search for them. The results are thrown away.
+ * Runs the JavaScript for the first of many GHOSTS, except the search for them. The results are thrown away.
  */
-export function rehearseMany(context: Context, request: DumpRequest, pinned: readonly PinnedGhost[]): void {
-  const { clock } = context.host;
-  const some = pinned.slice(0, mostGhosts);
+export function rehearseMany(context: Context, request: DumpRequest, ghosts: readonly Ghost[]): void {
+  const { clock, processes } = context.host;
   const until = clock() + mostMs;
+  let pinned: readonly PinnedGhost[] = [];
   try {
+    pinned = pinSome(processes, ghosts.slice(0, mostGhosts));
     for (let round = 0; round < rounds && clock() < until; round += 1) {
-      const journal = makeJournal(context, request, some, {});
-      for (const copy of toCopies(some, journal)) describeCopy(copy, request.policy);
+      const journal = makeJournal(context, request, pinned, {});
+      for (const copy of toCopies(pinned, journal)) describeCopy(copy, request.policy);
       encodeJournal(journal);
       const files = encodeExternalFiles(keysOfJournal(journal));
       planSeal(files, undefined, journal.ghosts.map(toExternal), { mountNamespace: true });
     }
   } catch (error) {
     context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
+  } finally {
+    unpinGhosts(processes, pinned);
   }
 }

@@ -89,20 +89,9 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   );
   if (many.length === 0) return;
   warm.prepared = prepare(context, request);
-  if (!warm.prepared?.count) rehearseWith(context, request, many);
+  if (!warm.prepared?.count) rehearseMany(context, request, many);
   // Collecting the garbage of all this while the container is frozen would make it wait 20 ms.
   collectNow();
-}
-
-/** Where no entry of GHOSTS could be prepared, the freeze makes them all, so that is rehearsed. */
-function rehearseWith(context: Context, request: DumpRequest, ghosts: readonly Ghost[]): void {
-  const { processes } = context.host;
-  const pinned = pinSome(processes, ghosts);
-  try {
-    rehearseMany(context, request, pinned);
-  } finally {
-    unpinGhosts(processes, pinned);
-  }
 }
 
 /**

@@ -21,7 +21,10 @@ export interface Facts {
   stat: FileStat;
   /** The first bytes of its image. */
   header: Buffer;
-  /** The report of a copy over its warm image that found every byte there. The entry has its figures. */
+  /**
+   * The report of a copy over its warm image, which the dump gets again if nothing changes. The entry has its
+   * figures.
+   */
   report: EngineReport;
   /** The entry if CRIU has dumped no ghost itself, so that our ids begin with 1. */
   sealed: ManifestGhost;

@@ -31,7 +31,12 @@ interface Change {
 
 /** Asking a server may take long, so a search that has asked one is not repeated. */
 const neverAgain = new Set<Name>(['askServers']);
-const noQuestion = new Set<Name>(['self', 'inTurn']);
+/**
+ * Answers, and mappings or descriptors in them. With more of them no search is repeated, because each takes
+ * memory.
+ */
+const mostNoted = 200_000;
+const noQuestion = new Set<Name>(['self']);
 const nothing: readonly never[] = [];
 
 export class SearchedBefore {
@@ -41,6 +46,7 @@ export class SearchedBefore {
   /** For each mount the answer of isOnServer(), which is asked for each file. */
   readonly #onServers = new Map<number | undefined, { stat: FileStat; answer: boolean }>();
   #canRepeat = true;
+  #noted = 0;
 
   /** Searches for the first time. MEMORY is for the answers. ALIVE is called as by findGhosts. */
   constructor(
@@ -60,10 +66,23 @@ export class SearchedBefore {
       if (name === 'isOnServer') return this.#noteServer(args[0] as FileStat, ask);
       const all = name === 'lookAt' ? [...args, memory] : args;
       const answer = answerOf(name, () => ask(all));
-      if (!noQuestion.has(name)) questions.push({ name, args: all, answer });
+      if (!noQuestion.has(name)) this.#note(questions, { name, args: all, answer });
       return given(answer);
     });
     this.found = findGhosts(asked, pids, alive, { named: true });
+  }
+
+  /** False where a server was asked, or more than we keep. */
+  get canRepeat(): boolean {
+    return this.#canRepeat;
+  }
+
+  #note(questions: Question[], question: Question): void {
+    const { answer } = question;
+    this.#noted += 1 + ('value' in answer && Array.isArray(answer.value) ? answer.value.length : 0);
+    if (this.#noted > mostNoted) this.#canRepeat = false;
+    if (this.#canRepeat) questions.push(question);
+    else for (const all of [this.#inTurn, this.#after]) all.length = 0;
   }
 
   #noteServer(stat: FileStat, ask: () => unknown): boolean {

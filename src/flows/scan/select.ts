@@ -71,7 +71,13 @@ function pidsInCgroup(processes: ProcessView, isWanted: (path: string) => boolea
 }
 
 function treeOf(processes: ProcessView, pid: number): number[] {
-  if (processes.listPids().includes(pid)) return processes.tree(pid);
+  assertThere(processes, pid);
+  return processes.tree(pid);
+}
+
+/** @throws NOT_FOUND */
+export function assertThere(processes: ProcessView, pid: number): void {
+  if (processes.listPids().includes(pid)) return;
   const what = `process ${pid}`;
   throw new GhostkeepError('NOT_FOUND', what, `cannot look at ${what}: there is none`);
 }

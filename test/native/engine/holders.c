@@ -167,6 +167,18 @@ static void each_way(const struct holder *holders, const char *unheld)
 	expect(holder_of(again, holders[OPEN].name) == 0, "somebody was looked at");
 }
 
+static void listed_twice(const struct holder *holder)
+{
+	struct gk_sought files[2] = { sought(holder->name), sought(holder->name) };
+	uint32_t pid = (uint32_t)holder->pid, complete;
+	struct gk_report report;
+
+	begin("proc", "a file with two names has its holder under both");
+	expect(!gk_find_holders(&pid, 1, files, 2, 5000, &complete, &report), "%s", report.message);
+	for (int i = 0; i < 2; i++)
+		expect(files[i].pid == pid, "name %d has the holder %u", i, (unsigned int)files[i].pid);
+}
+
 /* A process whose mount namespace does not show the file system cannot have opened the file by itself. */
 static _Noreturn void hold_where_it_is_not_mounted(const char *name, int ready)
 {
@@ -244,6 +256,7 @@ void holder_cases(void)
 	ready &= expect(!make(OPEN, &nobody), "cannot make a file");
 	if (ready) {
 		each_way(holders, nobody.name);
+		listed_twice(&holders[OPEN]);
 		not_mounted(nobody.name);
 		in_time(nobody.name);
 	}

@@ -7,7 +7,7 @@ import { encodeExternalFiles, planSeal } from '../../../criu/seal-plan.js';
 import { sealedName } from '../../../image/layout.js';
 import { encodeJournal, keepTexts } from '../../../image/manifest.js';
 import { chooseGhosts, needsCopy } from '../../choose/choose.js';
-import { pinGhosts, unpinGhosts } from '../../choose/pin.js';
+import { type PinnedGhost, pinGhosts, unpinGhosts } from '../../choose/pin.js';
 import type { Context } from '../../context.js';
 import { toCopies } from '../../dump/copy-all.js';
 import { dumpTogether, inBatches, isSmallFile } from '../../dump/copy-batch.js';
@@ -41,21 +41,22 @@ function prepareAll(context: Context, request: DumpRequest & { warm: WarmImages 
   const { pids, policy, warm } = request;
   const memory = new Map<string, unknown>();
   const searched = new SearchedBefore(processes, pids, memory, context.alive);
+  if (!searched.canRepeat) return undefined;
   const { chosen } = chooseGhosts(context, searched.found, { policy, criu: true });
   if (chosen.length > mostGhosts) return undefined;
   const pinned = pinGhosts(processes, chosen.filter(needsCopy), undefined, context.alive, memory);
   try {
-    const earlier = pinned.map(({ ghost, stat }) =>
-      ghost.class === 'linked' ? undefined : warm.imageOf(stat),
-    );
+    const earlier = warmOf(pinned, warm);
     const journal = makeJournal(context, request, pinned, {}, earlier);
     const prepared = new Prepared(memory, searched, journal.idMaps ?? { uid: '', gid: '' });
     const copies = toCopies(pinned, journal, earlier);
     const kept: ManifestGhost[] = [];
-    const ready = copyAgain(context, { ...request, prepared }, copies);
+    // With digests each ghost is copied alone, and gets another entry.
+    const ready =
+      policy.verify === 'digest' ? undefined : copyAgain(context, { ...request, prepared }, copies);
     for (const [index, { ghost, hasXattrs }] of pinned.entries()) {
       const copy = copies[index] as Copy;
-      const report = ready.get(copy);
+      const report = ready?.get(copy);
       // Attributes have values that no answer about the pin shows.
       if (!report || hasXattrs !== false || comesBackByName(ghost)) continue;
       if (mayHaveUnwritten(copy, report)) continue;
@@ -71,43 +72,57 @@ function prepareAll(context: Context, request: DumpRequest & { warm: WarmImages 
       kept.push(entry, sealed);
     }
     keepTexts(journal, kept);
-    if (prepared.count > 0) rehearseAgain(context, { ...request, prepared }, earlier);
+    if (prepared.count > 0) rehearseAgain(context, { ...request, prepared });
     return prepared;
   } finally {
     unpinGhosts(processes, pinned);
   }
 }
 
-/** Does what the dump will do if nothing changes. */
-function rehearseAgain(
-  context: Context,
-  request: DumpRequest & { prepared: Prepared },
-  earlier: readonly (string | undefined)[],
-): void {
-  const { processes, clock } = context.host;
-  const { pids, policy, prepared } = request;
+type PreparedRequest = DumpRequest & { warm: WarmImages; prepared: Prepared };
+
+/**
+ * Does what the dump will do if nothing changes. A rehearsal fails if the container closes a ghost meanwhile,
+ * and what is prepared stays.
+ */
+function rehearseAgain(context: Context, request: PreparedRequest): void {
+  const { clock } = context.host;
   const until = clock() + mostMs;
-  for (let round = 0; round < rehearsals && clock() < until; round += 1) {
-    const found = prepared.search(context, pids);
-    const { chosen } = chooseGhosts(context, found, { policy, criu: true });
-    const copied = chosen.filter(needsCopy);
-    const pinned = pinGhosts(processes, copied, undefined, context.alive, prepared.memory);
-    try {
-      const journal = makeJournal(context, request, pinned, {}, earlier);
-      copyAgain(context, request, toCopies(pinned, journal, earlier));
-      encodeJournal(journal);
-      const files = encodeExternalFiles(keysOfJournal(journal));
-      const sealed = journal.ghosts.flatMap(ghost => factsOf(ghost)?.sealed ?? []);
-      planSeal(
-        files,
-        undefined,
-        sealed.flatMap(ghost => externalOf(ghost) ?? []),
-        { mountNamespace: true },
-      );
-    } finally {
-      unpinGhosts(processes, pinned);
-    }
+  try {
+    for (let round = 0; round < rehearsals && clock() < until; round += 1) rehearseOnce(context, request);
+  } catch (error) {
+    context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
   }
+}
+
+function rehearseOnce(context: Context, request: PreparedRequest): void {
+  const { processes } = context.host;
+  const { pids, policy, prepared, warm } = request;
+  const found = prepared.search(context, pids);
+  const { chosen } = chooseGhosts(context, found, { policy, criu: true });
+  const copied = chosen.filter(needsCopy);
+  const pinned = pinGhosts(processes, copied, undefined, context.alive, prepared.memory);
+  try {
+    const earlier = warmOf(pinned, warm);
+    const journal = makeJournal(context, request, pinned, {}, earlier);
+    copyAgain(context, request, toCopies(pinned, journal, earlier));
+    encodeJournal(journal);
+    const files = encodeExternalFiles(keysOfJournal(journal));
+    const sealed = journal.ghosts.flatMap(ghost => factsOf(ghost)?.sealed ?? []);
+    planSeal(
+      files,
+      undefined,
+      sealed.flatMap(ghost => externalOf(ghost) ?? []),
+      { mountNamespace: true },
+    );
+  } finally {
+    unpinGhosts(processes, pinned);
+  }
+}
+
+/** The warm image of each ghost: ghosts come and go, so a search has a list of its own. */
+function warmOf(pinned: readonly PinnedGhost[], warm: WarmImages): (string | undefined)[] {
+  return pinned.map(({ ghost, stat }) => (ghost.class === 'linked' ? undefined : warm.imageOf(stat)));
 }
 
 /**

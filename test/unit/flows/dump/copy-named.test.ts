@@ -211,6 +211,15 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.notEqual(entry?.data?.kept, undefined);
   });
 
+  it('when the copy of a named file from before the freeze is gone, the file is copied anew', async () => {
+    const { gate, files, ours, kept, end } = container([64n * MiB]);
+    await gate.warm(100);
+    for (const name of ours().filter(each => each.includes('warm-'))) files.remove(name);
+    await gate.checkpoint(100);
+    await end(gate, []);
+    assert.deepEqual(kept(), ['/dev/shm/1 ghostkeep-linked-1.img']);
+  });
+
   it('when the policy is off, no named file is copied', async () => {
     const { gate, ours } = container([small], { config: { enabled: false } });
     assert.deepEqual(await gate.checkpoint(100), []);
