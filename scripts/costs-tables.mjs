@@ -37,8 +37,11 @@ export function costs() {
           .join('; '),
       ]),
   );
-  const machines = [...new Set(shown.map(([suite]) => suite))].map(machineOf).join('; ');
-  return `${table(['what', 'file system', 'ghostkeep', 'beside it'], rows)}\n\nThe suites ran on these machines: ${machines}.`;
+  return `${table(['what', 'file system', 'ghostkeep', 'beside it'], rows)}\n\n${machines(shown.map(([suite]) => suite))}`;
+}
+
+function machines(suites) {
+  return `The suites ran on these machines: ${[...new Set(suites)].map(machineOf).join('; ')}.`;
 }
 
 function machineOf(suite) {
@@ -86,14 +89,14 @@ const kinds = [
     suite: 'dump',
     case: 'hole-1024m-8k',
     plus: true,
-    why: 'As for a small file.',
+    why: 'The helper starts, as for a small file.',
   },
   {
     what: 'a large file that is allocated and was never written',
     suite: 'dump',
     case: 'fallocated-1024m',
     plus: true,
-    why: 'As for a small file. No unwritten space is read.',
+    why: 'The helper starts, as for a small file. No unwritten space is read.',
   },
   {
     what: '1,000 small files',
@@ -106,7 +109,8 @@ const kinds = [
 /** Times beside the fastest way of CRIU alone, for docs/costs.md. */
 export function costsByKind() {
   const rows = kinds.map(kind => [kind.what, span(kind, 'frozen'), span(kind, 'total'), kind.why]);
-  return table(['the container has', 'frozen', 'whole command', 'why'], rows);
+  const text = table(['the container has', 'frozen', 'whole command', 'why'], rows);
+  return `${text}\n\nThe first two rows are from \`start\`, the others from \`dump\`. ${machines(kinds.map(({ suite }) => suite))}`;
 }
 
 function span({ suite, case: name, on = /^/, plus }, time) {
