@@ -117,6 +117,7 @@ function span({ suite, case: name, on = /^/, plus }, time) {
   const rows = rowsOf(suite).filter(
     row => new RegExp(`^${name} ${time}$`).test(row.case) && on.test(row.filesystem),
   );
+  if (rows.length === 0) throw new Error(`bench/results/${suite}.json has no row ${name} ${time}`);
   const figures = rows.map(row => (plus ? row.oursMs - row.peerMs : row.ratio));
   const [least, most] = [Math.min(...figures), Math.max(...figures)].map(
     plus ? short : ratio => ratio.toFixed(2),

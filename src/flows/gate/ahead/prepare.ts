@@ -29,7 +29,9 @@ const mostGhosts = 4000;
 /** @returns undefined where nothing could be prepared; the dump then does all of it */
 export function prepare(context: Context, request: DumpRequest & { warm: WarmImages }): Prepared | undefined {
   try {
-    return prepareAll({ ...context, log: silent }, request);
+    const prepared = prepareAll({ ...context, log: silent }, request);
+    if (prepared && prepared.count > 0) rehearseAgain(context, { ...request, prepared });
+    return prepared;
   } catch (error) {
     context.log.info(`nothing is prepared before the freeze: ${reasonOf(error)}`);
     return undefined;
@@ -72,7 +74,6 @@ function prepareAll(context: Context, request: DumpRequest & { warm: WarmImages 
       kept.push(entry, sealed);
     }
     keepTexts(journal, kept);
-    if (prepared.count > 0) rehearseAgain(context, { ...request, prepared });
     return prepared;
   } finally {
     unpinGhosts(processes, pinned);
@@ -87,9 +88,10 @@ type PreparedRequest = DumpRequest & { warm: WarmImages; prepared: Prepared };
  */
 function rehearseAgain(context: Context, request: PreparedRequest): void {
   const { clock } = context.host;
+  const quiet = { ...context, log: silent };
   const until = clock() + mostMs;
   try {
-    for (let round = 0; round < rehearsals && clock() < until; round += 1) rehearseOnce(context, request);
+    for (let round = 0; round < rehearsals && clock() < until; round += 1) rehearseOnce(quiet, request);
   } catch (error) {
     context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
   }

@@ -122,6 +122,18 @@ describe('a search that was made before', () => {
       assert.ok(!again(({ process }) => change(process)).includes(true));
     });
 
+  it('when a process has more mappings than we keep, all is searched again', () => {
+    const { processes, process } = container();
+    const mapping = { address: '1-2', opened: opened(fakeFile({ ino: 70n, nlink: 1 }), '/lib/a') };
+    process.maps = Array.from({ length: 200_001 }, () => mapping);
+    processes.add(100, process);
+    const before = new SearchedBefore(processes, [100], new Map());
+    assert.equal(before.canRepeat, false);
+    const { ghosts } = before.again(processes, [100], quiet);
+    assert.equal(ghosts.length, 3);
+    assert.ok(ghosts.every(ghost => !before.found.ghosts.includes(ghost)));
+  });
+
   it('when there are other processes, all is searched again', () => {
     const { processes } = container();
     const before = new SearchedBefore(processes, [100], new Map());
